@@ -1,0 +1,33 @@
+//! sower: a high-throughput, zero-copy BitTorrent seeder for Linux.
+//!
+//! The folder list is the architecture; imports point down this table only, and `tests/architecture.rs` holds that.
+//!
+//! | level | modules |
+//! |---|---|
+//! | 0 | `ids` `limits` `clock` `bencode` |
+//! | 1 | `wire` `metainfo` `hash` |
+//! | 2 | `peer` `schedule` |
+//! | 3 | `shard` |
+//! | 4 | `storage` |
+//! | 5 | `transmit` |
+//! | 6 | `reactor` `tracker` `discovery` |
+//! | 7 | `session` |
+//! | 8 | `cli` |
+
+pub mod bencode;
+pub mod cli;
+pub mod clock;
+pub mod discovery;
+pub mod hash;
+pub mod ids;
+pub mod limits;
+pub mod metainfo;
+pub mod peer;
+pub mod reactor;
+pub mod schedule;
+pub mod session;
+pub mod shard;
+pub mod storage;
+pub mod tracker;
+pub mod transmit;
+pub mod wire;

@@ -1,0 +1,8 @@
+//! The `sower` program.
+
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
+fn main() -> std::process::ExitCode {
+    sower::cli::main()
+}
