@@ -1,1 +1,5 @@
-//! metainfo
+//! Torrent files: what they say, how content lies in pieces, how they are made.
+
+mod geometry;
+
+pub use geometry::{Geometry, Span};
