@@ -23,3 +23,14 @@ pub const BENCODE_DEPTH: usize = 32;
 
 const _: () = assert!(CHUNK.is_multiple_of(BLOCK));
 const _: () = assert!(BLOCK_MAX <= CHUNK, "a turn carries at least one block");
+
+/// Longest message of any kind: a bitfield of [`PIECES`] bits, which is longer than a block.
+pub const MESSAGE: u32 = PIECES / 8 + 1;
+/// Payload of an extension message: 16 KiB of metadata and its dictionary fit twice.
+pub const EXTENDED_MESSAGE: usize = 32 * 1024;
+/// A message of unknown kind is skipped if it is short; a long one is an attempt to be buffered.
+pub const UNKNOWN_MESSAGE: usize = 4 * 1024;
+/// Bytes of metadata in one message (BEP 9).
+pub const METADATA_PIECE: usize = 16 * 1024;
+
+const _: () = assert!(BLOCK_MAX + 9 <= MESSAGE);
