@@ -34,3 +34,8 @@ pub const UNKNOWN_MESSAGE: usize = 4 * 1024;
 pub const METADATA_PIECE: usize = 16 * 1024;
 
 const _: () = assert!(BLOCK_MAX + 9 <= MESSAGE);
+/// Bytes of answers (rejects, metadata) that wait for a peer that does not read. Choking a peer with a full queue
+/// rejects 2,000 requests of 17 bytes; metadata stops at half.
+pub const CONTROL_BUFFER: usize = 256 * 1024;
+
+const _: () = assert!(CONTROL_BUFFER / 2 > REQUESTS_PER_PEER * 17 + METADATA_PIECE);

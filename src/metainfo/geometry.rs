@@ -141,7 +141,7 @@ mod tests {
             let bytes: Vec<(usize, u64)> =
                 lengths.iter().enumerate().flat_map(|(file, &length)| (0..length).map(move |at| (file, at))).collect();
             let end = (start + length).min(geometry.total());
-            let want: Vec<_> = (start..end.max(start)).map(|at| bytes.get(at as usize).copied()).collect();
+            let want: Vec<_> = (start..end.max(start)).map(|at| bytes.get(usize::try_from(at).expect("small")).copied()).collect();
             let got: Vec<_> = geometry
                 .spans_of(start, length)
                 .flat_map(|span| (0..span.length).map(move |at| Some((span.file.0 as usize, span.offset + at))))

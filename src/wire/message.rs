@@ -134,7 +134,7 @@ fn check_length(id: u8, length: u32, bounds: Bounds) -> Result<(), WireError> {
         7 if bounds.block == 0 => return Err(WireError::UnwantedBlock),
         7 => body > 8 && body <= 8 + bounds.block,
         9 => body == 2,
-        20 => body >= 1 && body <= limits::EXTENDED_MESSAGE,
+        20 => (1..=limits::EXTENDED_MESSAGE).contains(&body),
         _ => body <= limits::UNKNOWN_MESSAGE,
     };
     if valid { Ok(()) } else { Err(WireError::Length { id, length }) }

@@ -1,0 +1,348 @@
+//! The state machine of one connection.
+
+use std::net::IpAddr;
+use std::sync::Arc;
+
+use crate::ids::{BlockRef, InfoHash, PeerId, PieceIndex};
+use crate::limits;
+use crate::metainfo::Geometry;
+use crate::wire::extension::{ExtensionHandshake, METADATA, MetadataMessage, Ours};
+use crate::wire::{ALLOWED_FAST, Bounds, Handshake, Message, Reserved, WireError, allowed_fast};
+
+use super::pieces::Pieces;
+use super::reason::Reason;
+use super::requests::Requests;
+
+/// What a connection must know of its torrent.
+#[derive(Debug)]
+pub struct Torrent {
+    /// Swarm.
+    pub info_hash: InfoHash,
+    /// Pieces and their lengths.
+    pub geometry: Geometry,
+    /// The raw `info` dictionary, for peers that come with a magnet link (BEP 9).
+    pub info: Arc<[u8]>,
+    /// BEP 27; its metadata is not given away.
+    pub private: bool,
+}
+
+/// Who we are on the wire.
+#[derive(Clone, Debug)]
+pub struct Identity {
+    /// Our peer id (BEP 20).
+    pub peer_id: PeerId,
+    /// Client name and version.
+    pub client: String,
+    /// Port that we listen on; 0 if we do not.
+    pub port: u16,
+}
+
+/// What the shard has to know of a message.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Event {
+    /// Nothing.
+    None,
+    /// The peer wants something of us.
+    Interested,
+    /// It wants nothing any more.
+    NotInterested,
+    /// Its queue holds one more request.
+    Requested,
+    /// It has one more piece.
+    Has(PieceIndex),
+    /// It said what it has.
+    HasSet,
+}
+
+/// A connection after its handshake.
+#[derive(Debug)]
+pub struct Peer {
+    id: PeerId,
+    address: IpAddr,
+    reserved: Reserved,
+    /// We choke it.
+    choked: bool,
+    interested: bool,
+    upload_only: bool,
+    pieces: Pieces,
+    /// A bitfield or one of its substitutes came, or a have, after which none may.
+    stated: bool,
+    requests: Requests,
+    /// Requests that have come and not been cancelled since: what bounds the work that cancels make.
+    cancellable: u64,
+    metadata_id: Option<u8>,
+    metadata_sent: u32,
+    client: Option<Box<str>>,
+    fast_set: Box<[PieceIndex]>,
+    /// Bytes that may still be asked for while choked.
+    fast_allowance: u64,
+}
+
+impl Peer {
+    /// The connection on which `theirs` came; appends what opens our side (everything after our handshake) to `out`.
+    pub fn new(theirs: &Handshake, address: IpAddr, torrent: &Torrent, ours: &Identity, out: &mut Vec<u8>) -> Peer {
+        let mut peer = Peer {
+            id: theirs.peer_id,
+            address,
+            reserved: theirs.reserved,
+            choked: true,
+            interested: false,
+            upload_only: false,
+            pieces: Pieces::None,
+            stated: false,
+            requests: Requests::default(),
+            cancellable: 0,
+            metadata_id: None,
+            metadata_sent: 0,
+            client: None,
+            fast_set: Box::default(),
+            fast_allowance: 0,
+        };
+        peer.open(torrent, ours, out);
+        peer
+    }
+
+    fn open(&mut self, torrent: &Torrent, ours: &Identity, out: &mut Vec<u8>) {
+        let pieces = torrent.geometry.pieces();
+        if self.reserved.extended() {
+            let hello = Ours {
+                client: &ours.client,
+                port: ours.port,
+                metadata_size: (!torrent.private).then_some(torrent.info.len()),
+                upload_only: true,
+                your_address: self.address,
+            };
+            Message::Extended { id: 0, payload: &hello.encode() }.encode(out);
+        }
+        if !self.reserved.fast() {
+            if pieces > 0 {
+                Message::Bitfield(&full_bitfield(pieces)).encode(out);
+            }
+            return;
+        }
+        Message::HaveAll.encode(out);
+        // BEP 6 defines the set for IPv4 alone
+        if let IpAddr::V4(address) = self.address {
+            self.fast_set = allowed_fast(address, torrent.info_hash, pieces, ALLOWED_FAST).into();
+            self.fast_set.iter().for_each(|piece| Message::AllowedFast(*piece).encode(out));
+            self.fast_allowance = self.fast_set.iter().map(|p| u64::from(torrent.geometry.piece_length(*p))).sum();
+        }
+    }
+
+    /// What its messages may be as long as.
+    pub fn bounds(torrent: &Torrent) -> Bounds {
+        let bitfield = usize::try_from(torrent.geometry.pieces().div_ceil(8)).expect("bounded by limits::PIECES");
+        Bounds { bitfield, block: 0 }
+    }
+
+    /// Applies one message and appends the answer to `out`.
+    pub fn handle(&mut self, message: Message<'_>, torrent: &Torrent, out: &mut Vec<u8>) -> Result<Event, Reason> {
+        let fast = if self.reserved.fast() { Ok(()) } else { Err(Reason::NotFast) };
+        match message {
+            // what it does with its own slots matters to a downloader only
+            Message::KeepAlive | Message::Choke | Message::Unchoke | Message::Port(_) | Message::Unknown(_) => {
+                Ok(Event::None)
+            }
+            Message::Interested => Ok(self.set_interested(true)),
+            Message::NotInterested => Ok(self.set_interested(false)),
+            Message::Have(piece) => self.have(piece, torrent),
+            Message::Bitfield(bits) => {
+                self.state(Pieces::from_bitfield(bits, torrent.geometry.pieces()).ok_or(Reason::BadBitfield)?)
+            }
+            Message::HaveAll => fast.and_then(|()| self.state(Pieces::All)),
+            Message::HaveNone => fast.and_then(|()| self.state(Pieces::None)),
+            Message::Request(block) => self.request(block, torrent, out),
+            Message::Cancel(block) => self.cancel(block, out),
+            Message::Piece { .. } => Err(Reason::UnwantedBlock),
+            // we ask for nothing, so there is nothing to reject, suggest or allow
+            Message::Suggest(_) | Message::Reject(_) | Message::AllowedFast(_) => fast.map(|()| Event::None),
+            Message::Extended { id, payload } => self.extended(id, payload, torrent, out),
+        }
+    }
+
+    fn set_interested(&mut self, interested: bool) -> Event {
+        if self.interested == interested {
+            return Event::None;
+        }
+        self.interested = interested;
+        if interested { Event::Interested } else { Event::NotInterested }
+    }
+
+    fn have(&mut self, piece: PieceIndex, torrent: &Torrent) -> Result<Event, Reason> {
+        let pieces = torrent.geometry.pieces();
+        if piece.0 >= pieces {
+            return Err(Reason::BadPiece);
+        }
+        self.stated = true;
+        Ok(if self.pieces.insert(piece, pieces) { Event::Has(piece) } else { Event::None })
+    }
+
+    fn state(&mut self, pieces: Pieces) -> Result<Event, Reason> {
+        if std::mem::replace(&mut self.stated, true) {
+            return Err(Reason::BadBitfield);
+        }
+        self.pieces = pieces;
+        Ok(Event::HasSet)
+    }
+
+    fn request(&mut self, block: BlockRef, torrent: &Torrent, out: &mut Vec<u8>) -> Result<Event, Reason> {
+        if block.length > limits::BLOCK_MAX || !torrent.geometry.contains(block) {
+            return Err(Reason::BadRequest);
+        }
+        self.cancellable += 1;
+        if (!self.choked || self.spend_fast(block)) && self.requests.push(block) {
+            return Ok(Event::Requested);
+        }
+        // without Fast the request is lost, as BEP 3 has it for requests that cross a choke
+        self.reject(block, out);
+        Ok(Event::None)
+    }
+
+    /// Whether `block` may be served although the peer is choked.
+    fn spend_fast(&mut self, block: BlockRef) -> bool {
+        let length = u64::from(block.length);
+        let allowed = self.fast_allowance >= length && self.fast_set.contains(&block.piece);
+        if allowed {
+            self.fast_allowance -= length;
+        }
+        allowed
+    }
+
+    fn reject(&self, block: BlockRef, out: &mut Vec<u8>) {
+        if self.reserved.fast() {
+            Message::Reject(block).encode(out);
+        }
+    }
+
+    fn cancel(&mut self, block: BlockRef, out: &mut Vec<u8>) -> Result<Event, Reason> {
+        // a cancel searches the queue: an honest peer cancels a request at most once
+        self.cancellable = self.cancellable.checked_sub(1).ok_or(Reason::CancelFlood)?;
+        if self.requests.cancel(block) {
+            self.reject(block, out);
+        }
+        Ok(Event::None)
+    }
+
+    fn extended(&mut self, id: u8, payload: &[u8], torrent: &Torrent, out: &mut Vec<u8>) -> Result<Event, Reason> {
+        if !self.reserved.extended() {
+            return Err(Reason::BadExtension);
+        }
+        match id {
+            0 => {
+                let said = ExtensionHandshake::decode(payload).map_err(|_| Reason::BadExtension)?;
+                self.upload_only = said.upload_only.unwrap_or(self.upload_only);
+                self.metadata_id = said.metadata_id.or(self.metadata_id);
+                self.client = said.client.map(String::into_boxed_str).or(self.client.take());
+            }
+            METADATA => self.metadata(payload, torrent, out)?,
+            _ => {}
+        }
+        Ok(Event::None)
+    }
+
+    fn metadata(&mut self, payload: &[u8], torrent: &Torrent, out: &mut Vec<u8>) -> Result<(), Reason> {
+        let message = MetadataMessage::decode(payload).map_err(|_| Reason::BadExtension)?;
+        let (Some(MetadataMessage::Request { piece }), Some(id)) = (message, self.metadata_id) else {
+            return Ok(());
+        };
+        let from = usize::try_from(piece).expect("u32 fits usize").saturating_mul(limits::METADATA_PIECE);
+        let data = torrent.info.get(from..).filter(|rest| !rest.is_empty() && !torrent.private);
+        let data = data.map(|rest| &rest[..rest.len().min(limits::METADATA_PIECE)]);
+        // each piece once, and once again after a loss: more is an attempt to make us work
+        let pieces = torrent.info.len().div_ceil(limits::METADATA_PIECE);
+        let budget = u32::try_from(pieces).unwrap_or(u32::MAX).saturating_mul(2);
+        let room = out.len() <= limits::CONTROL_BUFFER / 2;
+        let answer = match data.filter(|_| self.metadata_sent < budget && room) {
+            Some(data) => {
+                self.metadata_sent += 1;
+                let total = u32::try_from(torrent.info.len()).expect("bounded by limits::TORRENT_FILE");
+                MetadataMessage::Data { piece, total, data }.encode()
+            }
+            None => MetadataMessage::Reject { piece }.encode(),
+        };
+        Message::Extended { id, payload: &answer }.encode(out);
+        Ok(())
+    }
+
+    /// Stops serving it (BEP 3); rejects what it waits for (BEP 6), but for allowed-fast pieces.
+    pub fn choke(&mut self, out: &mut Vec<u8>) {
+        self.choked = true;
+        Message::Choke.encode(out);
+        let (fast, fast_set) = (self.reserved.fast(), &self.fast_set);
+        let keep = |block: BlockRef| fast && fast_set.contains(&block.piece);
+        let reject = |block| {
+            if fast {
+                Message::Reject(block).encode(out)
+            }
+        };
+        self.requests.retain(keep, reject);
+    }
+
+    /// Starts serving it (BEP 3).
+    pub fn unchoke(&mut self, out: &mut Vec<u8>) {
+        self.choked = false;
+        Message::Unchoke.encode(out);
+    }
+
+    /// The requests that wait.
+    pub fn requests(&mut self) -> &mut Requests {
+        &mut self.requests
+    }
+
+    /// Whether it waits for its turn.
+    pub fn wants_turn(&self) -> bool {
+        !self.requests.is_empty()
+    }
+
+    /// We choke it.
+    pub fn is_choked(&self) -> bool {
+        self.choked
+    }
+
+    /// It wants something of us.
+    pub fn is_interested(&self) -> bool {
+        self.interested
+    }
+
+    /// It has everything, or wants nothing (BEP 21).
+    pub fn wants_nothing(&self) -> bool {
+        self.upload_only || self.pieces == Pieces::All
+    }
+
+    /// What it has.
+    pub fn pieces(&self) -> &Pieces {
+        &self.pieces
+    }
+
+    /// Its id.
+    pub fn id(&self) -> PeerId {
+        self.id
+    }
+
+    /// What it calls itself.
+    pub fn client(&self) -> Option<&str> {
+        self.client.as_deref()
+    }
+}
+
+fn full_bitfield(pieces: u32) -> Vec<u8> {
+    let bytes = usize::try_from(pieces.div_ceil(8)).expect("bounded by limits::PIECES");
+    let mut bits = vec![0xff; bytes];
+    if let Some(last) = bits.last_mut().filter(|_| !pieces.is_multiple_of(8)) {
+        *last = 0xff << (8 - pieces % 8);
+    }
+    bits
+}
+
+impl From<WireError> for Reason {
+    fn from(error: WireError) -> Reason {
+        match error {
+            WireError::Length { .. } | WireError::TooLong { .. } => Reason::BadLength,
+            WireError::UnwantedBlock => Reason::UnwantedBlock,
+        }
+    }
+}
+
+#[cfg(test)]
+#[path = "connection_tests.rs"]
+mod tests;

@@ -1,0 +1,82 @@
+//! Why connections end: a fixed list, so that each can be counted.
+
+use std::fmt;
+
+macro_rules! reasons {
+    ($($(#[$doc:meta])* $name:ident = $text:literal),+ $(,)?) => {
+        /// Why a connection ended or never began.
+        #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+        pub enum Reason { $($(#[$doc])* $name),+ }
+
+        impl Reason {
+            /// All of them, in the order of their numbers.
+            pub const ALL: &[Reason] = &[$(Reason::$name),+];
+
+            /// A short name for logs and metrics.
+            pub fn name(self) -> &'static str {
+                match self { $(Reason::$name => $text),+ }
+            }
+        }
+    };
+}
+
+reasons! {
+    /// The peer ended the stream.
+    Ended = "ended",
+    /// The kernel reported an error: reset, timed out, unreachable.
+    Failed = "connection failed",
+    /// We are shutting down, or the torrent was removed.
+    Stopped = "stopped",
+    /// The torrent's data cannot be read any more.
+    TorrentFailed = "torrent failed",
+    /// Neither side wants anything.
+    Redundant = "both complete",
+    /// It is ourselves.
+    Ourselves = "connected to itself",
+    /// The same peer is connected to this torrent already.
+    Duplicate = "connected twice",
+    /// Too many connections in all.
+    Full = "too many connections",
+    /// Too many connections from its address.
+    FullAddress = "too many connections from one address",
+    /// Too many handshakes are under way.
+    FullHandshakes = "too many handshakes",
+    /// No handshake in time.
+    HandshakeTimeout = "handshake timeout",
+    /// Nothing received for long.
+    Timeout = "timeout",
+    /// It does not read what we send.
+    Stalled = "does not read",
+    /// First bytes of an encrypted contact or of nothing we know.
+    NotPlaintext = "not a plaintext handshake",
+    /// First bytes of an HTTP request.
+    Http = "http request",
+    /// A torrent that we do not serve.
+    UnknownTorrent = "unknown torrent",
+    /// It answered our handshake with another torrent.
+    WrongTorrent = "wrong torrent",
+    /// A message of a length that its kind cannot have.
+    BadLength = "bad message length",
+    /// Data that nobody asked for.
+    UnwantedBlock = "unwanted block",
+    /// A piece index beyond the last piece.
+    BadPiece = "piece out of range",
+    /// A request that is empty, too long, or not within its piece.
+    BadRequest = "request out of range",
+    /// A bitfield with spare bits set, or a second statement of what it has.
+    BadBitfield = "bad bitfield",
+    /// A Fast message without having agreed on Fast.
+    NotFast = "fast message without fast extension",
+    /// An extension message without the protocol, or a malformed one.
+    BadExtension = "bad extension message",
+    /// More cancels than requests.
+    CancelFlood = "more cancels than requests",
+    /// It makes us answer faster than it reads.
+    ControlFlood = "answers not read",
+}
+
+impl fmt::Display for Reason {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name())
+    }
+}
