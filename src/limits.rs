@@ -20,6 +20,20 @@ pub const TORRENT_FILE: usize = 128 * 1024 * 1024;
 pub const FILES: usize = 1 << 20;
 /// Nesting of bencoded values; torrent files in use need 6.
 pub const BENCODE_DEPTH: usize = 32;
+/// Tracker and web seed URLs of one torrent or magnet link, each list by itself; the longest lists going round have some 200.
+pub const URLS: usize = 1_024;
+/// Bytes of one URL; passkeys and signed web seeds stay below 2 KiB.
+pub const URL_LENGTH: usize = 8 * 1024;
+/// Bytes of a comment and of the other texts for humans in a torrent file.
+pub const TEXT_LENGTH: usize = 1024 * 1024;
+/// Bytes of one file name: NAME_MAX of Linux file systems.
+pub const NAME_LENGTH: usize = 255;
+/// Bytes of a path inside a torrent: PATH_MAX of Linux, less its closing NUL.
+pub const PATH_LENGTH: usize = 4_095;
+/// Bytes of a magnet link: command lines and clipboards carry more, but nothing needs it.
+pub const MAGNET_LENGTH: usize = 64 * 1024;
+/// Peers that one magnet link may name.
+pub const MAGNET_PEERS: usize = 256;
 
 const _: () = assert!(CHUNK.is_multiple_of(BLOCK));
 const _: () = assert!(BLOCK_MAX <= CHUNK, "a turn carries at least one block");

@@ -165,24 +165,23 @@ impl<'a> Decoder<'a> {
         let start = self.at;
         self.at += 1;
         let first = self.at;
-        while self.peek()? != b'e' {
+        if self.peek()? == b'-' {
             self.at += 1;
-            // "-9223372036854775808" has 20 characters
-            if self.at - first > 20 {
-                return self.fail(ErrorKind::IntegerOverflow, start);
-            }
         }
-        let text = &self.input[first..self.at];
-        self.at += 1;
-        let digits = text.strip_prefix(b"-").unwrap_or(text);
+        let digits_at = self.at;
+        while self.peek()?.is_ascii_digit() {
+            self.at += 1;
+        }
+        let (text, digits) = (&self.input[first..self.at], &self.input[digits_at..self.at]);
         let canonical = match digits {
-            [b'0'] => text.len() == 1,
-            [b'1'..=b'9', rest @ ..] => rest.iter().all(u8::is_ascii_digit),
-            _ => false,
+            [] => false,
+            [b'0', ..] => text == b"0",
+            _ => true,
         };
-        if !canonical {
+        if self.peek()? != b'e' || !canonical {
             return self.fail(ErrorKind::BadInteger, start);
         }
+        self.at += 1;
         match std::str::from_utf8(text).ok().and_then(|text| text.parse().ok()) {
             Some(number) => Ok(number),
             None => self.fail(ErrorKind::IntegerOverflow, start),

@@ -1,8 +1,13 @@
 //! The commands: flags, progress, exit codes. Each subcommand is a file with `Args` and `run`.
 
+use std::io;
 use std::process::ExitCode;
 
 use clap::Parser;
+
+mod show;
+pub mod text;
+pub mod units;
 
 /// High-throughput, zero-copy BitTorrent seeder for Linux.
 #[derive(Parser, Debug)]
@@ -15,10 +20,24 @@ struct Cli {
 #[derive(clap::Subcommand, Debug)]
 enum Command {
     // one line a subcommand: its file holds `Args` and `run(Args) -> anyhow::Result<ExitCode>`
+    /// Print what a torrent file says.
+    Show(show::Args),
 }
 
 /// Runs the command line of this process. Exit codes: 0 done, 1 failed, 2 wrong usage.
 pub fn main() -> ExitCode {
-    #[expect(unreachable_code, reason = "no subcommand yet")]
-    match Cli::parse().command {}
+    let result = match Cli::parse().command {
+        Command::Show(args) => show::run(args),
+    };
+    result.unwrap_or_else(|error| report(&error))
+}
+
+/// Prints what went wrong, its causes after it. A reader of our output who left (`sower show FILE | head`) is no error;
+/// the exit code is then that of a program ended by SIGPIPE, as shells write it.
+fn report(error: &anyhow::Error) -> ExitCode {
+    if error.downcast_ref::<io::Error>().is_some_and(|cause| cause.kind() == io::ErrorKind::BrokenPipe) {
+        return ExitCode::from(141);
+    }
+    eprintln!("sower: {}", text::Printable(format!("{error:#}").as_bytes()));
+    ExitCode::FAILURE
 }
