@@ -38,6 +38,8 @@ fn report(error: &anyhow::Error) -> ExitCode {
     if error.downcast_ref::<io::Error>().is_some_and(|cause| cause.kind() == io::ErrorKind::BrokenPipe) {
         return ExitCode::from(141);
     }
-    eprintln!("sower: {}", text::Printable(format!("{error:#}").as_bytes()));
+    // names from torrents stand in messages; line ends are ours
+    let lines: Vec<_> = format!("{error:#}").lines().map(|line| text::Printable(line.as_bytes()).to_string()).collect();
+    eprintln!("sower: {}", lines.join("\n"));
     ExitCode::FAILURE
 }

@@ -4,7 +4,7 @@ use std::fmt;
 
 /// Bytes of a name or comment, shown so that a terminal does nothing but print them: control characters, and the
 /// marks that turn the direction of writing, are escaped (`\n`, `\u{1b}`), and so are bytes that are not UTF-8
-/// (`\xff`) and the backslash itself.
+/// (`\xff`). For people: programs that want the exact name read the JSON.
 #[derive(Clone, Copy, Debug)]
 pub struct Printable<'a>(pub &'a [u8]);
 
@@ -12,7 +12,7 @@ impl fmt::Display for Printable<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         for chunk in self.0.utf8_chunks() {
             for letter in chunk.valid().chars() {
-                if is_unsafe(letter) || letter == '\\' {
+                if is_unsafe(letter) {
                     write!(f, "{}", letter.escape_default())?;
                 } else {
                     write!(f, "{letter}")?;
@@ -48,8 +48,8 @@ mod tests {
 
     #[test]
     fn nothing_that_a_terminal_obeys_gets_through() {
-        let shown = Printable("é\x1b[2J\n\u{9b}\u{202e}\\".as_bytes()).to_string();
-        assert_eq!(shown, r"é\u{1b}[2J\n\u{9b}\u{202e}\\");
+        let shown = Printable("é\x1b[2J\n\u{9b}\u{202e}".as_bytes()).to_string();
+        assert_eq!(shown, r"é\u{1b}[2J\n\u{9b}\u{202e}");
         assert_eq!(Printable(b"caf\xe9.txt").to_string(), r"caf\xe9.txt");
         let json = json_for_terminal("{\n\"\u{9b}\u{7f}\": \"\u{202e}é\"}");
         assert_eq!(json, "{\n\"\\u009b\\u007f\": \"\\u202eé\"}");

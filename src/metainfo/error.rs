@@ -8,11 +8,8 @@ use crate::limits;
 #[non_exhaustive]
 pub enum TorrentError {
     /// The file exceeds [`limits::TORRENT_FILE`].
-    #[error("the file is {bytes} bytes long; at most {} are read", limits::TORRENT_FILE)]
-    FileTooLarge {
-        /// Its length.
-        bytes: usize,
-    },
+    #[error("the file is longer than {} bytes", limits::TORRENT_FILE)]
+    FileTooLarge,
     /// Not bencode.
     #[error("not a torrent file: {0}")]
     Bencode(bencode::Error),

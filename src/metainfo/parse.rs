@@ -37,7 +37,7 @@ impl Metainfo {
 
 fn decode(input: &[u8]) -> Result<Value<'_>, TorrentError> {
     if input.len() > limits::TORRENT_FILE {
-        return Err(TorrentError::FileTooLarge { bytes: input.len() });
+        return Err(TorrentError::FileTooLarge);
     }
     Ok(bencode::decode(input, Bounds::TORRENT)?)
 }
