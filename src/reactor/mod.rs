@@ -1,1 +1,4 @@
 //! reactor
+
+pub mod driver;
+pub mod sockets;

@@ -1,0 +1,189 @@
+//! Sockets as the reactor wants them: non-blocking, closed on exec, with the options that matter.
+//!
+//! Options set on a listener are inherited by what it accepts, so an accepted connection costs no further call.
+//! The one unsafe call is an ioctl(2) that socket crates do not wrap.
+#![expect(unsafe_code, reason = "the ioctl SIOCOUTQNSD")]
+
+use std::io;
+use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::os::fd::{AsFd, AsRawFd, OwnedFd};
+
+use rustix::io::Errno;
+use socket2::{Domain, Protocol, SockRef, Socket, Type};
+
+/// Address families that a listener serves.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub enum Family {
+    /// IPv6 and IPv4 on one socket; IPv4 alone where the host has no IPv6.
+    #[default]
+    Both,
+    /// IPv4 alone.
+    V4,
+    /// IPv6 alone.
+    V6,
+}
+
+/// How a listener is opened.
+#[derive(Clone, Copy, Debug)]
+pub struct Listening {
+    /// TCP port; 0 lets the kernel choose.
+    pub port: u16,
+    /// Address families.
+    pub family: Family,
+    /// Lets further listeners of this user share the port; the kernel spreads connections among them.
+    pub shared: bool,
+    /// Connections that may wait to be accepted; the kernel caps it at `net.core.somaxconn`.
+    pub backlog: i32,
+}
+
+/// Why there is no listener, and what to do about it.
+#[derive(Debug, thiserror::Error)]
+pub enum ListenError {
+    /// `EADDRINUSE`.
+    #[error("port {port} is in use; choose another with --port, or find its owner with: ss -ltnp 'sport = :{port}'")]
+    InUse {
+        /// The port asked for.
+        port: u16,
+    },
+    /// `EACCES`.
+    #[error(
+        "no permission to listen on port {port}; choose one from 1024 up, or lower net.ipv4.ip_unprivileged_port_start"
+    )]
+    Forbidden {
+        /// The port asked for.
+        port: u16,
+    },
+    /// Anything else.
+    #[error("cannot listen on port {port}: {source}")]
+    Other {
+        /// The port asked for.
+        port: u16,
+        /// What the kernel said.
+        source: io::Error,
+    },
+}
+
+/// Opens a listener on all addresses of the host.
+pub fn listener(how: Listening) -> Result<OwnedFd, ListenError> {
+    let port = how.port;
+    let opened = match how.family {
+        Family::V4 => listen_on(SocketAddr::from((Ipv4Addr::UNSPECIFIED, port)), false, how),
+        Family::V6 => listen_on(SocketAddr::from((Ipv6Addr::UNSPECIFIED, port)), true, how),
+        Family::Both => match listen_on(SocketAddr::from((Ipv6Addr::UNSPECIFIED, port)), false, how) {
+            Err(error) if no_ipv6(&error) => listen_on(SocketAddr::from((Ipv4Addr::UNSPECIFIED, port)), false, how),
+            opened => opened,
+        },
+    };
+    opened.map_err(|source| match Errno::from_io_error(&source) {
+        Some(Errno::ADDRINUSE) => ListenError::InUse { port },
+        Some(Errno::ACCESS) => ListenError::Forbidden { port },
+        _ => ListenError::Other { port, source },
+    })
+}
+
+/// IPv6 is compiled out or off at boot (no such family), or off by sysctl (no such address).
+fn no_ipv6(error: &io::Error) -> bool {
+    matches!(Errno::from_io_error(error), Some(Errno::AFNOSUPPORT | Errno::ADDRNOTAVAIL))
+}
+
+fn listen_on(address: SocketAddr, only_v6: bool, how: Listening) -> io::Result<OwnedFd> {
+    let socket = stream(address)?;
+    if address.is_ipv6() {
+        socket.set_only_v6(only_v6)?;
+    }
+    // Connections of a former run in TIME_WAIT do not hold the port.
+    socket.set_reuse_address(true)?;
+    if how.shared {
+        socket.set_reuse_port(true)?;
+    }
+    socket.bind(&address.into())?;
+    socket.listen(how.backlog)?;
+    Ok(socket.into())
+}
+
+fn stream(address: SocketAddr) -> io::Result<Socket> {
+    let kind = Type::STREAM.nonblocking().cloexec();
+    Socket::new(Domain::for_address(address), kind, Some(Protocol::TCP))
+}
+
+/// Begins to connect. The driver says when it stands ([`Event::Writable`](super::driver::Event::Writable)) or that
+/// it failed ([`Event::Closed`](super::driver::Event::Closed)).
+pub fn connect(address: SocketAddr) -> io::Result<OwnedFd> {
+    let socket = stream(address)?;
+    match socket.connect(&address.into()) {
+        Err(error) if Errno::from_io_error(&error) != Some(Errno::INPROGRESS) => Err(error),
+        _ => Ok(socket.into()),
+    }
+}
+
+/// What a listener or a connection is set to; `None` leaves the system's choice.
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
+pub struct Options {
+    /// Congestion control by its name in `net.ipv4.tcp_available_congestion_control`.
+    pub congestion_control: Option<String>,
+    /// Send buffer in bytes. Setting one ends the kernel's own tuning of it.
+    pub send_buffer_bytes: Option<usize>,
+    /// Unsent bytes below which the socket counts as writable.
+    pub unsent_low_water_bytes: Option<u32>,
+}
+
+impl Options {
+    /// Sets them, and TCP_NODELAY always: what we send is whole messages.
+    pub fn apply(&self, socket: impl AsFd) -> io::Result<()> {
+        let socket = SockRef::from(&socket);
+        socket.set_tcp_nodelay(true)?;
+        if let Some(name) = &self.congestion_control {
+            socket.set_tcp_congestion(name.as_bytes())?;
+        }
+        if let Some(bytes) = self.send_buffer_bytes {
+            socket.set_send_buffer_size(bytes)?;
+        }
+        self.unsent_low_water_bytes.map_or(Ok(()), |bytes| socket.set_tcp_notsent_lowat(bytes))
+    }
+}
+
+/// The error that a socket met since it was last asked, such as a refused connect; asking clears it.
+pub fn take_error(socket: impl AsFd) -> io::Result<Option<io::Error>> {
+    SockRef::from(&socket).take_error()
+}
+
+/// The address a listener or connection has on this side.
+pub fn local_address(socket: impl AsFd) -> io::Result<SocketAddr> {
+    address_of(SockRef::from(&socket).local_addr()?)
+}
+
+/// The address a connection has on the other side.
+pub fn peer_address(socket: impl AsFd) -> io::Result<SocketAddr> {
+    address_of(SockRef::from(&socket).peer_addr()?)
+}
+
+fn address_of(address: socket2::SockAddr) -> io::Result<SocketAddr> {
+    address.as_socket().map(without_mapping).ok_or_else(|| Errno::AFNOSUPPORT.into())
+}
+
+/// `::ffff:192.0.2.1` is the peer `192.0.2.1`, however it was reached.
+pub fn without_mapping(address: SocketAddr) -> SocketAddr {
+    match address {
+        // Any other IPv6 address keeps its scope: link-local ones mean nothing without it.
+        SocketAddr::V6(v6) => match v6.ip().to_ipv4_mapped() {
+            Some(ip) => SocketAddr::from((ip, v6.port())),
+            None => address,
+        },
+        SocketAddr::V4(_) => address,
+    }
+}
+
+/// linux/sockios.h
+const SIOCOUTQNSD: libc::Ioctl = 0x894b;
+
+/// Bytes written to the socket that have not been sent even once.
+pub fn unsent_bytes(socket: impl AsFd) -> io::Result<usize> {
+    let mut bytes: libc::c_int = 0;
+    // SAFETY: for this request the kernel writes one int to the third argument (tcp(7), SIOCOUTQ), which outlives the
+    // call; on any other descriptor it fails.
+    let answer = unsafe { libc::ioctl(socket.as_fd().as_raw_fd(), SIOCOUTQNSD, &raw mut bytes) };
+    if answer < 0 {
+        return Err(io::Error::last_os_error());
+    }
+    Ok(usize::try_from(bytes).unwrap_or(0))
+}
