@@ -1,1 +1,25 @@
-//! schedule
+//! Across connections: who is unchoked, whose turn it is, how fast, which piece first.
+//!
+//! Plain computation over small records: this folder never sees a peer or a message. Time comes in as
+//! [`crate::clock::Time`], randomness as `&mut fastrand::Rng`; decisions go out as values and somebody else acts on
+//! them. Nothing here allocates in steady state.
+//!
+//! | file | question it answers | called |
+//! |---|---|---|
+//! | `choker` | who holds a slot? | every 10 s, and when a slot gets free |
+//! | `slots` | how many slots are there? | every second |
+//! | `turns` | whose chunk goes out next? | for every chunk |
+//! | `pace` | how many bytes may go out now? | for every chunk |
+//! | `rarity` | which piece is rarest? | for every have and every choice of a piece |
+
+mod choker;
+mod pace;
+mod rarity;
+mod slots;
+mod turns;
+
+pub use choker::{Candidate, Choker, Decisions, Occasion, ROUND};
+pub use pace::{Bucket, Pacer};
+pub use rarity::Rarity;
+pub use slots::{AutoSlots, ParseSlotsError, Second, Slots, apportion};
+pub use turns::{Turn, Turns};
