@@ -53,3 +53,39 @@ const _: () = assert!(BLOCK_MAX + 9 <= MESSAGE);
 pub const CONTROL_BUFFER: usize = 256 * 1024;
 
 const _: () = assert!(CONTROL_BUFFER / 2 > REQUESTS_PER_PEER * 17 + METADATA_PIECE);
+
+/// A tracker URL. Passkeys and queries in use stay under 300 bytes.
+pub const TRACKER_URL: usize = 2_048;
+/// Trackers of one torrent; public lists that people paste in hold about 100.
+pub const TRACKERS: usize = 256;
+/// A tracker's answer over HTTP, after decompression: 1,000 peers in the old dictionary form are about 80 KB, 74
+/// scraped torrents about 10 KB.
+pub const TRACKER_BODY: usize = 256 * 1024;
+/// A tracker's answer over UDP: 200 IPv6 peers are 3,620 bytes.
+pub const TRACKER_DATAGRAM: usize = 8 * 1024;
+/// Redirects that one announce follows.
+pub const TRACKER_REDIRECTS: usize = 5;
+/// Characters of a tracker's message that are kept.
+pub const TRACKER_TEXT: usize = 200;
+/// Bytes of a `tracker id`, which is sent back with every announce.
+pub const TRACKER_ID: usize = 256;
+/// Peers that are believed from one answer.
+pub const TRACKER_PEERS: usize = 1_000;
+/// Peers that one announce asks for at most; trackers in use give no more.
+pub const PEERS_WANTED: u32 = 200;
+/// Shortest announce interval that is obeyed: a tracker that says 0 must not make us storm it.
+pub const ANNOUNCE_INTERVAL_SECONDS_MIN: u64 = 60;
+/// Longest: twice what trackers in use say. Beyond, a torrent would vanish from a tracker that made a mistake.
+pub const ANNOUNCE_INTERVAL_SECONDS_MAX: u64 = 2 * 60 * 60;
+/// Announces in flight to one HTTP tracker; each keeps a connection alive.
+pub const ANNOUNCES_PER_HTTP_HOST: usize = 4;
+/// Announces in flight to one UDP tracker: two datagrams each and no connection.
+pub const ANNOUNCES_PER_UDP_HOST: usize = 64;
+/// Announces in flight in all: half a thousand descriptors at most.
+pub const ANNOUNCES: usize = 256;
+/// Hosts and names that are remembered at a time.
+pub const TRACKER_HOSTS: usize = 4_096;
+/// Answers with peers that may wait to be taken; further ones are dropped and counted.
+pub const FOUND_QUEUE: usize = 256;
+/// Torrents in one UDP scrape (BEP 15).
+pub const SCRAPE_HASHES: usize = 74;

@@ -71,6 +71,10 @@ const PURE: &[&str] = &[
     "src/schedule",
     "src/shard",
     "src/tracker/swarm",
+    "src/discovery/datagram",
+    "src/discovery/reply",
+    "src/discovery/schedule",
+    "src/discovery/trackers",
 ];
 
 /// What a pure module never names. `std::net` addresses are values and allowed.

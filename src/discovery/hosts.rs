@@ -1,0 +1,147 @@
+//! One entry for each tracker host and family: how many announces may be in flight there, and whether it failed just
+//! now. So thousands of torrents neither storm a tracker nor find out one by one that it is down.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use tokio::sync::{Semaphore, SemaphorePermit};
+use tokio::time::Instant;
+
+use super::error::AnnounceError;
+use super::request::Family;
+use super::trackers::{Scheme, TrackerUrl};
+use crate::limits;
+
+/// For this long a host that failed is not tried again. Shorter than the first back-off of a torrent, so that each
+/// torrent's own retry is a real one.
+const COOLDOWN: Duration = Duration::from_secs(10);
+
+/// Host, port and way of speaking; what a slot stands for.
+#[derive(Clone, PartialEq, Eq, Hash, Debug)]
+struct Key {
+    scheme: Scheme,
+    host: String,
+    port: u16,
+    family: Family,
+}
+
+#[derive(Debug)]
+pub(super) struct Host {
+    slots: Semaphore,
+    failed: Mutex<Option<(Instant, AnnounceError)>>,
+}
+
+#[derive(Debug)]
+pub(super) struct Hosts {
+    known: Mutex<HashMap<Key, Arc<Host>>>,
+    in_all: Semaphore,
+}
+
+/// Leave to talk to one host.
+#[derive(Debug)]
+pub(super) struct Slot<'a> {
+    _host: SemaphorePermit<'a>,
+    _all: SemaphorePermit<'a>,
+}
+
+impl Hosts {
+    pub(super) fn new() -> Hosts {
+        Hosts { known: Mutex::default(), in_all: Semaphore::new(limits::ANNOUNCES) }
+    }
+
+    pub(super) fn host(&self, url: &TrackerUrl, family: Family) -> Arc<Host> {
+        let key = Key { scheme: url.scheme(), host: url.host(), port: url.port(), family };
+        let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
+        if known.len() >= limits::TRACKER_HOSTS {
+            // those that nobody waits for lose at most a cooldown
+            known.retain(|_, host| Arc::strong_count(host) > 1);
+        }
+        Arc::clone(known.entry(key).or_insert_with(|| Arc::new(Host::new(url.scheme()))))
+    }
+
+    /// Waits in turn for a place at `host`, then for one of all; in this order, so that a host that hangs takes places
+    /// from nobody else. `hurry` (on the way out) asks the host even if it failed just now.
+    pub(super) async fn enter<'a>(&'a self, host: &'a Host, hurry: bool) -> Result<Slot<'a>, AnnounceError> {
+        let ours = "the semaphores are never closed";
+        let at_host = host.slots.acquire().await.expect(ours);
+        if let Some(error) = host.failed_just_now(Instant::now()).filter(|_| !hurry) {
+            return Err(error);
+        }
+        Ok(Slot { _host: at_host, _all: self.in_all.acquire().await.expect(ours) })
+    }
+
+    /// More places at every host: on the way out there are seconds, and one announce for each torrent.
+    pub(super) fn widen(&self) {
+        let known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
+        known.values().for_each(|host| host.slots.add_permits(3 * limits::ANNOUNCES_PER_HTTP_HOST));
+    }
+}
+
+impl Host {
+    fn new(scheme: Scheme) -> Host {
+        let slots = match scheme {
+            Scheme::Udp => limits::ANNOUNCES_PER_UDP_HOST,
+            Scheme::Http | Scheme::Https => limits::ANNOUNCES_PER_HTTP_HOST,
+        };
+        Host { slots: Semaphore::new(slots), failed: Mutex::default() }
+    }
+
+    fn failed_just_now(&self, now: Instant) -> Option<AnnounceError> {
+        let failed = self.failed.lock().unwrap_or_else(PoisonError::into_inner);
+        failed.as_ref().filter(|(when, _)| now.duration_since(*when) < COOLDOWN).map(|(_, error)| error.clone())
+    }
+
+    /// Remembers how an announce went, as far as it says something about the host.
+    pub(super) fn note<T>(&self, outcome: &Result<T, AnnounceError>) {
+        let mut failed = self.failed.lock().unwrap_or_else(PoisonError::into_inner);
+        match outcome {
+            Err(error) if error.is_of_host() => *failed = Some((Instant::now(), error.clone())),
+            _ => *failed = None,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn refused() -> Result<(), AnnounceError> {
+        Err(AnnounceError::Refused { peer: "h".into() })
+    }
+
+    #[tokio::test]
+    async fn a_host_that_failed_is_left_alone_for_a_while() {
+        let (hosts, url) = (Hosts::new(), TrackerUrl::parse("udp://h:1").expect("a URL"));
+        let host = hosts.host(&url, Family::V4);
+        host.note(&refused());
+        assert!(hosts.enter(&host, false).await.is_err());
+        assert!(hosts.enter(&host, true).await.is_ok());
+        assert!(hosts.enter(&hosts.host(&url, Family::V6), false).await.is_ok(), "families fail by themselves");
+        assert_eq!(host.failed_just_now(Instant::now() + COOLDOWN), None);
+        host.note(&Ok(()));
+        assert!(hosts.enter(&host, false).await.is_ok());
+    }
+
+    #[tokio::test]
+    async fn at_most_so_many_announces_are_in_flight_to_one_host() {
+        let (hosts, url) = (Hosts::new(), TrackerUrl::parse("http://h/announce").expect("a URL"));
+        let host = hosts.host(&url, Family::V4);
+        let mut slots = Vec::new();
+        for _ in 0..limits::ANNOUNCES_PER_HTTP_HOST {
+            slots.push(hosts.enter(&host, false).await.expect("a slot"));
+        }
+        assert!(tokio::time::timeout(Duration::ZERO, hosts.enter(&host, false)).await.is_err());
+        slots.pop();
+        assert!(hosts.enter(&host, false).await.is_ok());
+    }
+
+    #[test]
+    fn hosts_that_nobody_talks_to_are_forgotten() {
+        let hosts = Hosts::new();
+        for port in 1..=u16::try_from(limits::TRACKER_HOSTS + 10).expect("fits a port") {
+            hosts.host(&TrackerUrl::parse(&format!("udp://h:{port}")).expect("a URL"), Family::V4);
+        }
+        assert!(hosts.known.lock().expect("unpoisoned").len() <= limits::TRACKER_HOSTS);
+    }
+}

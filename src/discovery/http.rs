@@ -1,0 +1,199 @@
+//! Announces over HTTP and HTTPS. One client for each family, bound to it, so that a tracker with both kinds of
+//! addresses hears of both of ours. Connections are kept alive and used again.
+//!
+//! No proxy is used, whatever the environment says: the tracker would take the proxy's address for ours.
+
+use std::io;
+use std::net::IpAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use reqwest::{Client, Response, Url, redirect};
+use tokio::sync::OnceCell;
+
+use super::error::AnnounceError;
+use super::request::Family;
+use super::resolve::{ForFamily, Resolver};
+use super::trackers::{Scheme, TrackerUrl};
+use crate::limits;
+
+/// What the clients are made of.
+#[derive(Clone, Debug)]
+pub(super) struct HttpConfig {
+    pub(super) user_agent: String,
+    /// Address to speak from, IPv4 and IPv6.
+    pub(super) local: [IpAddr; 2],
+    /// For a whole exchange, redirects included.
+    pub(super) patience: Duration,
+}
+
+pub(super) struct Http {
+    config: HttpConfig,
+    resolver: Arc<Resolver>,
+    /// Made at the first use: reading the system's certificates takes a while, and UDP needs none.
+    clients: OnceCell<Clients>,
+}
+
+struct Clients {
+    by_family: [Client; 2],
+    /// Whether the system has certificate authorities.
+    trust: bool,
+}
+
+impl Http {
+    pub(super) fn new(config: HttpConfig, resolver: Arc<Resolver>) -> Http {
+        Http { config, resolver, clients: OnceCell::new() }
+    }
+
+    /// Asks `url` with `query` appended; returns the body, whose length is bounded.
+    pub(super) async fn get(
+        &self,
+        tracker: &TrackerUrl,
+        url: Url,
+        query: &str,
+        family: Family,
+    ) -> Result<Vec<u8>, AnnounceError> {
+        let clients = self.clients().await?;
+        if tracker.scheme() == Scheme::Https && !clients.trust {
+            return Err(AnnounceError::NoRoots);
+        }
+        let client = match family {
+            Family::V4 => &clients.by_family[0],
+            Family::V6 => &clients.by_family[1],
+        };
+        let named = |error: reqwest::Error| self.name_error(error, tracker, family, clients.trust);
+        let mut response = client.get(with_query(url, query)).send().await.map_err(named)?;
+        let body = read_body(&mut response).await?.map_err(named)?;
+        // trackers explain refusals in the body of any status
+        if response.status().is_success() || body.starts_with(b"d") {
+            return Ok(body);
+        }
+        Err(AnnounceError::Status(response.status().as_u16()))
+    }
+
+    async fn clients(&self) -> Result<&Clients, AnnounceError> {
+        self.clients
+            .get_or_try_init(|| async {
+                let (config, resolver) = (self.config.clone(), Arc::clone(&self.resolver));
+                let made = tokio::task::spawn_blocking(move || Clients::new(&config, &resolver)).await;
+                let made = made.map_err(|error| error.to_string())?;
+                made.map_err(|error| chain(&error))
+            })
+            .await
+            .map_err(|cause| AnnounceError::Io { peer: "HTTP client".into(), cause })
+    }
+
+    fn name_error(&self, error: reqwest::Error, tracker: &TrackerUrl, family: Family, trust: bool) -> AnnounceError {
+        let peer = tracker.to_string();
+        if error.is_redirect() {
+            return AnnounceError::Redirects;
+        }
+        if error.is_timeout() {
+            return AnnounceError::Timeout { peer, after: self.config.patience, note: String::new() };
+        }
+        // the URL holds passkeys
+        let error = error.without_url();
+        for cause in causes(&error) {
+            if let Some(resolution) = cause.downcast_ref::<AnnounceError>() {
+                return resolution.clone();
+            }
+            let inner = cause.downcast_ref::<io::Error>().and_then(io::Error::get_ref);
+            let tls = cause.downcast_ref().or_else(|| inner.and_then(|inner| inner.downcast_ref::<rustls::Error>()));
+            if let Some(tls) = tls {
+                return if trust { AnnounceError::Tls { peer, cause: explain(tls) } } else { AnnounceError::NoRoots };
+            }
+            if let Some(io) = cause.downcast_ref::<io::Error>().filter(|io| io.raw_os_error().is_some()) {
+                return AnnounceError::from_io(io, &peer, family);
+            }
+        }
+        AnnounceError::Io { peer, cause: chain(&error) }
+    }
+}
+
+impl Clients {
+    fn new(config: &HttpConfig, resolver: &Arc<Resolver>) -> Result<Clients, reqwest::Error> {
+        // an error means that the process has a provider already, which is as good
+        let _ = rustls::crypto::ring::default_provider().install_default();
+        let build = |family: Family, trust: bool| {
+            let builder = config.builder(family, resolver);
+            // with no authorities at all, HTTP must go on working
+            if trust { builder.build() } else { builder.tls_certs_only([]).build() }
+        };
+        let (v4, trust) = match build(Family::V4, true) {
+            Ok(client) => (client, true),
+            Err(_) => (build(Family::V4, false)?, false),
+        };
+        Ok(Clients { by_family: [v4, build(Family::V6, trust)?], trust })
+    }
+}
+
+impl HttpConfig {
+    fn builder(&self, family: Family, resolver: &Arc<Resolver>) -> reqwest::ClientBuilder {
+        let local = match family {
+            Family::V4 => self.local[0],
+            Family::V6 => self.local[1],
+        };
+        Client::builder()
+            .user_agent(self.user_agent.as_str())
+            .no_proxy()
+            .referer(false)
+            .redirect(redirect::Policy::limited(limits::TRACKER_REDIRECTS))
+            .local_address(local)
+            .dns_resolver(Arc::new(ForFamily { resolver: Arc::clone(resolver), family }))
+            .connect_timeout(self.patience / 2)
+            .timeout(self.patience)
+            .pool_max_idle_per_host(limits::ANNOUNCES_PER_HTTP_HOST)
+            .pool_idle_timeout(Duration::from_secs(30))
+    }
+}
+
+fn with_query(mut url: Url, query: &str) -> Url {
+    // already escaped byte for byte; announce URLs may carry a query of their own
+    let joined = match url.query() {
+        Some(own) if !own.is_empty() => format!("{own}&{query}"),
+        _ => query.to_owned(),
+    };
+    url.set_query(Some(&joined));
+    url
+}
+
+/// Decompressed bytes count, so a small answer cannot swell without bound.
+async fn read_body(response: &mut Response) -> Result<Result<Vec<u8>, reqwest::Error>, AnnounceError> {
+    let mut body = Vec::new();
+    loop {
+        match response.chunk().await {
+            Ok(Some(part)) if body.len() + part.len() > limits::TRACKER_BODY => return Err(AnnounceError::TooLarge),
+            Ok(Some(part)) => body.extend_from_slice(&part),
+            Ok(None) => return Ok(Ok(body)),
+            Err(error) => return Ok(Err(error)),
+        }
+    }
+}
+
+fn explain(error: &rustls::Error) -> String {
+    use rustls::CertificateError::{Expired, ExpiredContext, NotValidForName, NotValidForNameContext, UnknownIssuer};
+    match error {
+        rustls::Error::InvalidCertificate(UnknownIssuer) => {
+            "its certificate is signed by nobody that this system trusts; a private authority can be named in \
+             SSL_CERT_FILE"
+                .into()
+        }
+        rustls::Error::InvalidCertificate(Expired | ExpiredContext { .. }) => {
+            "its certificate has expired (or this machine's clock is wrong)".into()
+        }
+        rustls::Error::InvalidCertificate(NotValidForName | NotValidForNameContext { .. }) => {
+            "its certificate is for another name".into()
+        }
+        other => other.to_string(),
+    }
+}
+
+fn chain(error: &(dyn std::error::Error + 'static)) -> String {
+    causes(error).map(ToString::to_string).collect::<Vec<_>>().join(": ")
+}
+
+fn causes<'a>(
+    error: &'a (dyn std::error::Error + 'static),
+) -> impl Iterator<Item = &'a (dyn std::error::Error + 'static)> {
+    std::iter::successors(Some(error), |&cause| cause.source())
+}
