@@ -89,3 +89,13 @@ pub const TRACKER_HOSTS: usize = 4_096;
 pub const FOUND_QUEUE: usize = 256;
 /// Torrents in one UDP scrape (BEP 15).
 pub const SCRAPE_HASHES: usize = 74;
+
+/// Files that one block may lie in. A 16 KiB block of a source tree lies in a handful; each may cost an open and a map on
+/// the reactor, so a torrent made of thousands of one-byte files must not take it over.
+pub const FILES_PER_BLOCK: usize = 256;
+/// Maps (and with them descriptors) that one reactor keeps open. `vm.max_map_count` is 65,530 by default for all of them.
+pub const MAPS_PER_REACTOR: usize = 4096;
+/// Blocks in one chunk, however short they are.
+pub const BLOCKS_PER_CHUNK: usize = 16;
+/// Pipes of one reactor. Each takes two descriptors; one is in use at a time, the others hold what sockets did not take.
+pub const PIPES_PER_REACTOR: usize = 64;

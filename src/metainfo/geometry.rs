@@ -59,6 +59,11 @@ impl Geometry {
         self.files.len()
     }
 
+    /// Length of `file`, padding or not; 0 beyond the last.
+    pub fn file_length(&self, file: FileIndex) -> u64 {
+        self.files.get(file.0 as usize).map_or(0, |file| file.length)
+    }
+
     /// Length of a piece but for the last.
     pub fn nominal_piece_length(&self) -> u32 {
         self.piece_length

@@ -1,1 +1,11 @@
-//! storage
+//! Content on disk: mapped files for sending, what of them is in memory, and where a torrent's files are.
+
+mod map;
+mod map_table;
+mod payload;
+mod residency;
+
+pub use map::MappedFile;
+pub use map_table::Maps;
+pub use payload::{Files, Part, Parts, Payload, PayloadError};
+pub use residency::{ColdRange, Residency, WINDOW};

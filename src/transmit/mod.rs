@@ -1,1 +1,26 @@
-//! transmit
+//! Sending without copying: chunks, the header arena, pipes, the three sending paths.
+//!
+//! A chunk is up to sixteen blocks with their 13-byte headers, handed to the kernel by reference:
+//!
+//! ```text
+//! header arena  H  H  H ...          mapped file  [block]   [block] ...
+//!                \  \                                /        /
+//!                 vmsplice  H block H block H block ...  -> pipe -> splice -> socket
+//! ```
+//!
+//! Where that is not to be had (no pipe free, a system call filter) the same list of addresses goes through `sendmsg`, which
+//! copies once, or through `sendmsg` with MSG_ZEROCOPY for real network cards.
+
+mod arena;
+mod chunk;
+mod outgoing;
+mod pipe;
+mod socket;
+mod transmitter;
+
+#[cfg(test)]
+mod tests;
+
+pub use chunk::Chunk;
+pub use outgoing::Outgoing;
+pub use transmitter::{Counters, Progress, SendError, SendMode, Sent, Transmitter};
