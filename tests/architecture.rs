@@ -53,7 +53,6 @@ const UNSAFE_FILES: &[&str] = &[
     "src/hash/avx512.rs",
     "src/hash/engine.rs",
     "src/hash/sha.rs",
-    "src/reactor/driver/epoll.rs",
     "src/reactor/driver/page_in.rs",
     "src/reactor/sockets.rs",
 ];

@@ -1,12 +1,13 @@
 //! Sockets as the reactor wants them: non-blocking, closed on exec, with the options that matter.
 //!
 //! Options set on a listener are inherited by what it accepts, so an accepted connection costs no further call.
-//! The one unsafe call is an ioctl(2) that socket crates do not wrap.
-#![expect(unsafe_code, reason = "the ioctl SIOCOUTQNSD")]
+//! The unsafe calls are an ioctl(2) that socket crates do not wrap, and recv(2) on a descriptor known by its number. Both
+//! write to memory that is ours for the length of the call and nowhere else, whatever the descriptor is.
+#![expect(unsafe_code, reason = "the ioctl SIOCOUTQNSD; recv by number")]
 
 use std::io;
 use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
-use std::os::fd::{AsFd, AsRawFd, OwnedFd};
+use std::os::fd::{AsFd, AsRawFd, OwnedFd, RawFd};
 
 use rustix::io::Errno;
 use socket2::{Domain, Protocol, SockRef, Socket, Type};
@@ -186,4 +187,12 @@ pub fn unsent_bytes(socket: impl AsFd) -> io::Result<usize> {
         return Err(io::Error::last_os_error());
     }
     Ok(usize::try_from(bytes).unwrap_or(0))
+}
+
+/// Receives what is there, without waiting; 0 at the end of the stream. By number, since a driver's table does not
+/// own the sockets.
+pub(super) fn receive(socket: RawFd, memory: &mut [u8]) -> Result<usize, Errno> {
+    // SAFETY: the kernel writes at most `memory.len()` bytes to `memory`, before the call returns.
+    let length = unsafe { libc::recv(socket, memory.as_mut_ptr().cast(), memory.len(), libc::MSG_DONTWAIT) };
+    usize::try_from(length).map_err(|_| Errno::from_io_error(&io::Error::last_os_error()).unwrap_or(Errno::IO))
 }

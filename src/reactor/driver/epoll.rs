@@ -3,10 +3,6 @@
 //! Each socket is registered once, for edges in both directions. What an edge announced is kept in a list of readable
 //! sockets, of which each gets one bounded turn per wait: whoever floods waits behind everybody else, and holds
 //! few buffers at a time.
-//!
-//! The one unsafe operation makes the descriptor of an adopted socket usable again: the table holds numbers, since the
-//! loop owns the sockets. It is sound because the loop keeps each open until [`Driver::forget`] takes it out of the table.
-#![expect(unsafe_code, reason = "borrows the descriptors of adopted sockets")]
 
 use std::collections::VecDeque;
 use std::io;
@@ -17,7 +13,7 @@ use std::time::{Duration, Instant};
 use rustix::buffer::spare_capacity;
 use rustix::event::{Timespec, epoll};
 use rustix::io::Errno;
-use rustix::net::{RecvFlags, SocketFlags};
+use rustix::net::SocketFlags;
 
 use super::accept::{rest_after, shorten};
 use super::buffers::{Buffer, Pool};
@@ -258,11 +254,9 @@ impl EpollDriver {
         for _ in 0..RECEIVES_PER_WAIT {
             let Some(memory) = self.buffers.next() else { return Turn::NoBuffer };
             let room = memory.len();
-            // SAFETY: adopted, not forgotten, hence open: the contract of `Driver::adopt`.
-            let socket = unsafe { BorrowedFd::borrow_raw(connection.socket) };
-            match rustix::net::recv(socket, memory, RecvFlags::DONTWAIT) {
-                Ok((_, 0)) => return close(connection, token, None, events),
-                Ok((_, length)) => {
+            match sockets::receive(connection.socket, memory) {
+                Ok(0) => return close(connection, token, None, events),
+                Ok(length) => {
                     events.extend(self.buffers.lend(length).map(|buffer| Event::Received { token, buffer }));
                     // A short read emptied the socket, and the next bytes raise the next edge (epoll(7)).
                     if length < room && !connection.ending {
