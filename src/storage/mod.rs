@@ -1,10 +1,12 @@
 //! Content on disk: mapped files for sending, what of them is in memory, and where a torrent's files are.
 
+mod content;
 mod map;
 mod map_table;
 mod payload;
 mod residency;
 
+pub use content::{Cause, Content, ContentError, FileFault, Identity, LeftOut, Reason, Walk, WalkError};
 pub use map::MappedFile;
 pub use map_table::Maps;
 pub use payload::{Files, Part, Parts, Payload, PayloadError};

@@ -1,0 +1,239 @@
+//! A torrent's files on disk: where they are, opened without leaving their folder, and whether they are still the same.
+//!
+//! Paths come from torrents and folders change under us, so nothing here is opened by a joined path alone: every open is
+//! confined to the content's root (see [`open`]), cannot hang on a FIFO, and ends with a regular file or a
+//! [`FileFault`] that says what to do. Nothing is kept open: thousands of torrents cost no descriptors, and a disk that
+//! nobody reads can be unmounted.
+
+mod identity;
+mod locate;
+mod open;
+mod walk;
+
+use std::fs::File;
+use std::io;
+use std::path::{Path, PathBuf};
+
+pub use identity::Identity;
+pub use walk::{LeftOut, Reason, Walk, WalkError};
+
+use crate::ids::FileIndex;
+use crate::metainfo::{self, Metainfo};
+use crate::storage::Files;
+
+/// The files of one torrent, in its order, and the folder that confines them.
+#[derive(Clone, Debug)]
+pub struct Content {
+    root: PathBuf,
+    files: Box<[Entry]>,
+}
+
+#[derive(Clone, Debug)]
+struct Entry {
+    /// Below the root.
+    path: PathBuf,
+    length: u64,
+    padding: bool,
+}
+
+/// Why a file of the content cannot be used.
+#[derive(thiserror::Error, Debug)]
+#[error("{}: {cause}", .path.display())]
+pub struct FileFault {
+    /// Which one.
+    pub file: FileIndex,
+    /// Where it is, or should be.
+    pub path: PathBuf,
+    /// Why.
+    pub cause: Cause,
+}
+
+/// What is wrong with a file.
+#[derive(thiserror::Error, Debug)]
+pub enum Cause {
+    /// It is not there.
+    #[error("no such file; put it there, or name the folder that holds it")]
+    Missing,
+    /// It is there and has another length.
+    #[error("has {found} bytes where the torrent says {expected}; it is incomplete or another version")]
+    WrongSize {
+        /// Bytes that the torrent says.
+        expected: u64,
+        /// Bytes that there are.
+        found: u64,
+    },
+    /// A folder, FIFO, socket or device stands in its place.
+    #[error("is {0}, not a regular file")]
+    NotAFile(&'static str),
+    /// A symbolic link points out of the content's folder.
+    #[error("is, or lies behind, a symbolic link that leads out of the folder; copy the file here, or bind-mount it")]
+    LeavesFolder,
+    /// The process may not read it.
+    #[error("permission denied; make it readable for the user that runs sower")]
+    Denied,
+    /// It is not the file, or not in the state, that was seen before.
+    #[error("changed; check the data again once nothing writes to it")]
+    Changed,
+    /// Anything else that the system answered.
+    #[error(transparent)]
+    Io(io::Error),
+}
+
+/// Why there is no content at a path.
+#[derive(thiserror::Error, Debug)]
+pub enum ContentError {
+    /// The path cannot be looked at.
+    #[error("cannot use {}: {source}", .path.display())]
+    Path {
+        /// As it was given.
+        path: PathBuf,
+        /// What the system answered.
+        source: io::Error,
+    },
+    /// A torrent of several files, and the path is a file.
+    #[error("{} is a file, but the torrent is a folder of {files} files: name that folder or its parent", .path.display())]
+    NotAFolder {
+        /// As it was given.
+        path: PathBuf,
+        /// How many files the torrent has.
+        files: usize,
+    },
+}
+
+impl Content {
+    /// The content of `torrent` at `path`. A single file: `path` is it, or the folder that holds it under its name. A
+    /// folder: `path` is it, or its parent. Files need not exist; [`Content::faults`] tells.
+    pub fn of(torrent: &Metainfo, path: &Path) -> Result<Content, ContentError> {
+        locate::locate(torrent, path)
+    }
+
+    /// Content made of `files` below `root`: what a torrent is about to be made of.
+    pub fn new<'a>(root: &Path, files: impl IntoIterator<Item = &'a metainfo::File>) -> Content {
+        let entry = |file: &metainfo::File| Entry {
+            path: file.path().to_owned(),
+            length: file.length(),
+            padding: file.is_padding(),
+        };
+        Content { root: root.to_owned(), files: files.into_iter().map(entry).collect() }
+    }
+
+    /// The folder that confines the files. Of a single file the folder that it is in.
+    pub fn root(&self) -> &Path {
+        &self.root
+    }
+
+    /// Where `file` is. For messages: open it with [`Content::open`].
+    ///
+    /// # Panics
+    /// If the torrent has no such file.
+    pub fn path(&self, file: FileIndex) -> PathBuf {
+        self.root.join(&self.entry(file).path)
+    }
+
+    /// Bytes of `file`, as the torrent says.
+    ///
+    /// # Panics
+    /// If the torrent has no such file.
+    pub fn length(&self, file: FileIndex) -> u64 {
+        self.entry(file).length
+    }
+
+    /// Opens `file` for reading: confined to the root, and a regular file.
+    ///
+    /// # Panics
+    /// If the torrent has no such file.
+    pub fn open(&self, file: FileIndex) -> Result<File, FileFault> {
+        open::open(&self.root, &self.entry(file).path).map_err(|cause| self.fault(file, cause))
+    }
+
+    /// The files that should be on disk: all but padding.
+    pub fn stored(&self) -> impl Iterator<Item = FileIndex> {
+        let indexes = self.files.iter().zip(0..).filter(|(entry, _)| !entry.padding);
+        indexes.map(|(_, index)| FileIndex(index))
+    }
+
+    /// What `file` is now: size, time of change, place on disk. The size need not be the torrent's.
+    pub fn identity(&self, file: FileIndex) -> Result<Identity, FileFault> {
+        let opened = self.open(file)?;
+        Identity::of(&opened).map_err(|error| self.fault(file, Cause::from(error)))
+    }
+
+    /// What every stored file is now, in the order of [`Content::stored`]; or the first fault, a wrong size among them.
+    pub fn identities(&self) -> Result<Vec<Identity>, FileFault> {
+        self.stored().map(|file| self.complete(file)).collect()
+    }
+
+    /// All that stands between the files and being used as they are.
+    pub fn faults(&self) -> Vec<FileFault> {
+        self.stored().filter_map(|file| self.complete(file).err()).collect()
+    }
+
+    /// Whether the stored files are still what [`Content::identities`] said.
+    pub fn compare(&self, before: &[Identity]) -> Result<(), FileFault> {
+        for (file, before) in self.stored().zip(before) {
+            if self.identity(file)? != *before {
+                return Err(self.fault(file, Cause::Changed));
+            }
+        }
+        Ok(())
+    }
+
+    fn complete(&self, file: FileIndex) -> Result<Identity, FileFault> {
+        let identity = self.identity(file)?;
+        let expected = self.entry(file).length;
+        if identity.size != expected {
+            return Err(self.fault(file, Cause::WrongSize { expected, found: identity.size }));
+        }
+        Ok(identity)
+    }
+
+    /// `cause`, with the name of the file.
+    pub(crate) fn fault(&self, file: FileIndex, cause: Cause) -> FileFault {
+        FileFault { file, path: self.path(file), cause }
+    }
+
+    fn entry(&self, file: FileIndex) -> &Entry {
+        self.files.get(file.0 as usize).expect("a file of this torrent")
+    }
+}
+
+/// What a reactor opens its maps through.
+impl Files for Content {
+    fn open(&self, file: FileIndex) -> io::Result<File> {
+        Content::open(self, file).map_err(|fault| match fault.cause {
+            Cause::Io(error) => error,
+            cause => io::Error::new(cause.kind(), cause),
+        })
+    }
+
+    fn path(&self, file: FileIndex) -> PathBuf {
+        Content::path(self, file)
+    }
+}
+
+impl Cause {
+    fn kind(&self) -> io::ErrorKind {
+        match self {
+            Cause::Missing => io::ErrorKind::NotFound,
+            Cause::Denied => io::ErrorKind::PermissionDenied,
+            Cause::LeavesFolder => io::ErrorKind::CrossesDevices,
+            Cause::NotAFile(_) => io::ErrorKind::InvalidInput,
+            Cause::WrongSize { .. } | Cause::Changed => io::ErrorKind::InvalidData,
+            Cause::Io(error) => error.kind(),
+        }
+    }
+}
+
+impl From<io::Error> for Cause {
+    fn from(error: io::Error) -> Cause {
+        match error.kind() {
+            io::ErrorKind::NotFound | io::ErrorKind::NotADirectory => Cause::Missing,
+            io::ErrorKind::PermissionDenied => Cause::Denied,
+            io::ErrorKind::CrossesDevices => Cause::LeavesFolder,
+            _ => Cause::Io(error),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;
