@@ -123,8 +123,11 @@ impl Builder {
         self
     }
 
-    /// The pieces to hash. Fails if there would be none or too many.
+    /// The pieces to hash. Fails if there would be none or too many, or if their length is none that is read.
     pub fn geometry(&self) -> Result<Geometry, TorrentError> {
+        if !(1..=limits::PIECE_LENGTH_MAX).contains(&self.piece_length) {
+            return Err(TorrentError::PieceLength(self.piece_length.into()));
+        }
         let shape = self.files.iter().map(|file| (file.length, file.padding));
         let geometry = Geometry::new(self.piece_length, shape).ok_or(TorrentError::TooManyPieces)?;
         if geometry.total() == 0 { Err(TorrentError::Empty) } else { Ok(geometry) }
@@ -223,5 +226,20 @@ mod tests {
         assert_eq!(auto_piece_length(16 * gib + 1), 512 * 1024);
         assert_eq!(auto_piece_length(1024 * gib), 16 * 1024 * 1024);
         assert_eq!(auto_piece_length(u64::MAX), 16 * 1024 * 1024);
+    }
+
+    #[test]
+    fn what_could_not_be_read_back_is_not_written() {
+        let name = OsStr::new("a");
+        assert_eq!(Builder::single(name, 1, 0).geometry().err(), Some(TorrentError::PieceLength(0)));
+        assert_eq!(Builder::single(name, 0, 1).geometry().err(), Some(TorrentError::Empty));
+        assert_eq!(Builder::single(name, u64::MAX, 1 << 20).geometry().err(), Some(TorrentError::TooManyPieces));
+        assert_eq!(Builder::single(name, 1, 1).write().err(), Some(TorrentError::HashCount { found: 0, needed: 1 }));
+        let folder = |path: &str| Builder::folder(name, 1).file(path, 1).hashes(vec![[0; 20]]).write();
+        assert!(matches!(folder("../a"), Err(TorrentError::Path { .. })));
+        assert!(matches!(folder("/a"), Err(TorrentError::Path { .. })));
+        assert!(folder("b/a").is_ok());
+        let single = Builder::single(name, 1, 1).hashes(vec![[0; 20]]);
+        assert!(matches!(single.web_seeds(vec!["a\0".into()]).write(), Err(TorrentError::BadUrl { .. })));
     }
 }

@@ -1,5 +1,6 @@
 //! `sower show`, run as a user runs it.
 
+use std::io::Write;
 use std::process::{Command, Output, Stdio};
 
 use serde_json::{Value, json};
@@ -94,6 +95,15 @@ fn a_file_that_is_no_torrent_is_named_with_the_reason_and_exit_code_1() {
     assert_eq!(missing.stderr, b"sower: cannot read /nonexistent: No such file or directory (os error 2)\n");
     let usage = Command::new(env!("CARGO_BIN_EXE_sower")).arg("show").output().expect("runs");
     assert_eq!(usage.status.code(), Some(2));
+}
+
+#[test]
+fn a_dash_reads_standard_input() {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_sower"));
+    let mut child = command.args(["show", "-"]).stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().expect("runs");
+    child.stdin.take().expect("piped").write_all(&draft().bytes()).expect("taken");
+    let output = child.wait_with_output().expect("ends");
+    assert_eq!(output.stdout, show(&draft().bytes(), &[]).stdout);
 }
 
 #[test]
