@@ -99,3 +99,28 @@ pub const MAPS_PER_REACTOR: usize = 4096;
 pub const BLOCKS_PER_CHUNK: usize = 16;
 /// Pipes of one reactor. Each takes two descriptors; one is in use at a time, the others hold what sockets did not take.
 pub const PIPES_PER_REACTOR: usize = 64;
+/// Torrents that the embedded tracker knows. An empty one costs about 200 bytes, so the table stays near 200 MiB when
+/// strangers fill it (`--open`); beyond, announces of further torrents are refused with a reason.
+pub const TRACKER_TORRENTS: usize = 1 << 20;
+/// Peers of one torrent in the tracker; the largest public swarms ever counted are about this large. A peer beyond is
+/// answered like any other, only not listed.
+pub const TRACKER_PEERS_PER_TORRENT: usize = 1 << 17;
+/// Peers of all torrents in the tracker; 32 bytes each with IPv4, so a full tracker takes near 200 MiB for them.
+pub const TRACKER_PEERS: usize = 1 << 22;
+/// Parts that the tracker's torrents are spread over, each behind a lock of its own: with a handful of threads that
+/// hold a lock for 200 ns an announce, two of them rarely want the same one.
+pub const TRACKER_SHARDS: usize = 16;
+/// Peers in one answer of the tracker. 200 IPv4 addresses still fit one unfragmented datagram.
+pub const TRACKER_PEERS_IN_ANSWER: usize = 200;
+/// IPv6 peers in one answer over UDP: 20 + 68 * 18 bytes fit the 1,280 bytes that every IPv6 path carries.
+pub const TRACKER_PEERS_IN_ANSWER_UDP6: usize = 66;
+/// Peers in an answer when the client names no number; what most trackers and clients use.
+pub const TRACKER_PEERS_BY_DEFAULT: usize = 50;
+/// Torrents in one scrape (BEP 15: "up to about 74").
+pub const TRACKER_SCRAPE: usize = 74;
+/// Connections of the HTTP tracker at once; each may hold a request head. More wait in the listen queue.
+pub const TRACKER_CONNECTIONS: usize = 8_192;
+/// Bytes of one HTTP request's head: a scrape of 74 torrents with every byte escaped is 5.3 KiB.
+pub const TRACKER_REQUEST_HEAD: usize = 16 * 1024;
+
+const _: () = assert!(TRACKER_PEERS / TRACKER_SHARDS >= TRACKER_PEERS_PER_TORRENT, "a full swarm fits its shard");

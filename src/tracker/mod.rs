@@ -1,1 +1,3 @@
-//! tracker
+//! The embedded tracker.
+
+pub mod swarm;
