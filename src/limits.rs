@@ -106,7 +106,7 @@ pub const TRACKER_TORRENTS: usize = 1 << 20;
 /// answered like any other, only not listed.
 pub const TRACKER_PEERS_PER_TORRENT: usize = 1 << 17;
 /// Peers of all torrents in the tracker; 32 bytes each with IPv4, so a full tracker takes near 200 MiB for them.
-pub const TRACKER_PEERS: usize = 1 << 22;
+pub const TRACKER_PEERS_IN_ALL: usize = 1 << 22;
 /// Parts that the tracker's torrents are spread over, each behind a lock of its own: with a handful of threads that
 /// hold a lock for 200 ns an announce, two of them rarely want the same one.
 pub const TRACKER_SHARDS: usize = 16;
@@ -123,4 +123,5 @@ pub const TRACKER_CONNECTIONS: usize = 8_192;
 /// Bytes of one HTTP request's head: a scrape of 74 torrents with every byte escaped is 5.3 KiB.
 pub const TRACKER_REQUEST_HEAD: usize = 16 * 1024;
 
-const _: () = assert!(TRACKER_PEERS / TRACKER_SHARDS >= TRACKER_PEERS_PER_TORRENT, "a full swarm fits its shard");
+const _: () =
+    assert!(TRACKER_PEERS_IN_ALL / TRACKER_SHARDS >= TRACKER_PEERS_PER_TORRENT, "a full swarm fits its shard");

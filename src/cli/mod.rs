@@ -7,6 +7,7 @@ use clap::Parser;
 
 mod show;
 pub mod text;
+mod tracker;
 pub mod units;
 
 /// High-throughput, zero-copy BitTorrent seeder for Linux.
@@ -22,12 +23,15 @@ enum Command {
     // one line a subcommand: its file holds `Args` and `run(Args) -> anyhow::Result<ExitCode>`
     /// Print what a torrent file says.
     Show(show::Args),
+    /// Run a tracker.
+    Tracker(tracker::Args),
 }
 
 /// Runs the command line of this process. Exit codes: 0 done, 1 failed, 2 wrong usage.
 pub fn main() -> ExitCode {
     let result = match Cli::parse().command {
         Command::Show(args) => show::run(args),
+        Command::Tracker(args) => tracker::run(args),
     };
     result.unwrap_or_else(|error| report(&error))
 }

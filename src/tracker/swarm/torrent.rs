@@ -159,6 +159,11 @@ impl News<'_> {
 }
 
 impl OwnSeeder {
+    /// A seeder that listens on `port` and is listed where peers reach the tracker.
+    pub fn new(port: u16, peer_id: PeerId) -> OwnSeeder {
+        OwnSeeder { port, peer_id, external_v4: None, external_v6: None }
+    }
+
     /// Where the announcing peer finds it. A peer of our own network may not be able to come in through the outside
     /// address, so it gets the address that it reached us at as well.
     fn addresses(&self, announce: &Announce) -> [Option<SocketAddr>; 3] {
