@@ -54,6 +54,9 @@ const UNSAFE_FILES: &[&str] = &[
     "src/hash/engine.rs",
     "src/hash/sha.rs",
     "src/reactor/driver/page_in.rs",
+    "src/reactor/driver/provided.rs",
+    "src/reactor/driver/queue.rs",
+    "src/reactor/driver/ring.rs",
     "src/reactor/sockets.rs",
     "src/tracker/udp/batch.rs",
 ];

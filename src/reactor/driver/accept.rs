@@ -1,5 +1,6 @@
-//! What a failed accept means for the listener.
+//! Listeners, and what a failed accept means for them.
 
+use std::os::fd::OwnedFd;
 use std::time::{Duration, Instant};
 
 use rustix::io::Errno;
@@ -34,4 +35,32 @@ pub(super) fn shorten(timeout: Option<Duration>, until: Option<Instant>) -> Opti
         (Some(timeout), Some(rest)) => Some(timeout.min(rest)),
         (timeout, rest) => timeout.or(rest),
     }
+}
+
+/// A listening socket, and whether it may be asked for connections.
+pub(super) struct Listener {
+    pub(super) socket: OwnedFd,
+    pub(super) rests_until: Option<Instant>,
+}
+
+impl Listener {
+    pub(super) fn new(socket: OwnedFd) -> Listener {
+        Listener { socket, rests_until: None }
+    }
+}
+
+/// Has `wake` begin again with the listeners that have rested; tells when the next one will have.
+pub(super) fn end_rests(listeners: &mut [Listener], mut wake: impl FnMut(u32, &Listener)) -> Option<Instant> {
+    let mut next = None;
+    for (index, listener) in (0..).zip(listeners) {
+        match listener.rests_until {
+            Some(until) if until <= Instant::now() => {
+                listener.rests_until = None;
+                wake(index, listener);
+            }
+            Some(until) => next = Some(next.map_or(until, |other: Instant| other.min(until))),
+            None => {}
+        }
+    }
+    next
 }

@@ -15,7 +15,7 @@ use rustix::event::{Timespec, epoll};
 use rustix::io::Errno;
 use rustix::net::SocketFlags;
 
-use super::accept::{rest_after, shorten};
+use super::accept::{Listener, end_rests, rest_after, shorten};
 use super::buffers::{Buffer, Pool};
 use super::interface::{Counts, Driver, DriverConfig, Event, MemoryRange, Token};
 use super::page_in::PageIns;
@@ -58,11 +58,6 @@ struct Connection {
     closed: bool,
 }
 
-struct Listener {
-    socket: OwnedFd,
-    rests_until: Option<Instant>,
-}
-
 enum Turn {
     /// Nothing left, or nobody there.
     Over,
@@ -101,7 +96,7 @@ impl Driver for EpollDriver {
     fn listen(&mut self, listener: OwnedFd) -> io::Result<()> {
         let index = u32::try_from(self.listeners.len()).map_err(io::Error::other)?;
         epoll::add(&self.epoll, &listener, name(LISTENER, index), epoll::EventFlags::IN)?;
-        self.listeners.push(Listener { socket: listener, rests_until: None });
+        self.listeners.push(Listener::new(listener));
         Ok(())
     }
 
@@ -190,7 +185,7 @@ impl EpollDriver {
     fn sort(&mut self, answer: epoll::Event, events: &mut Vec<Event>) {
         let (kind, token) = unpack(answer.data.u64());
         match kind {
-            LISTENER => self.accept(token.slot as usize, events),
+            LISTENER => self.accept(token.slot, events),
             WAKER => self.collect_wakes(events),
             _ => self.note_edges(token, answer.flags, events),
         }
@@ -271,9 +266,9 @@ impl EpollDriver {
         Turn::Unfinished
     }
 
-    fn accept(&mut self, index: usize, events: &mut Vec<Event>) {
+    fn accept(&mut self, index: u32, events: &mut Vec<Event>) {
         // A listener that stopped since the kernel answered is no longer there.
-        let Some(listener) = self.listeners.get_mut(index) else { return };
+        let Some(listener) = self.listeners.get_mut(index as usize) else { return };
         for _ in 0..ACCEPTS_PER_WAIT {
             let flags = SocketFlags::NONBLOCK | SocketFlags::CLOEXEC;
             match rustix::net::acceptfrom_with(&listener.socket, flags) {
@@ -297,19 +292,9 @@ impl EpollDriver {
         }
     }
 
-    /// Watches the listeners again that have rested; tells when the next one will have.
     fn wake_listeners(&mut self) -> Option<Instant> {
-        let mut next = None;
-        for (index, listener) in self.listeners.iter_mut().enumerate() {
-            let Some(until) = listener.rests_until else { continue };
-            if until <= Instant::now() {
-                listener.rests_until = None;
-                watch(&self.epoll, listener, index, epoll::EventFlags::IN);
-            } else {
-                next = Some(next.map_or(until, |other: Instant| other.min(until)));
-            }
-        }
-        next
+        let epoll = &self.epoll;
+        end_rests(&mut self.listeners, |index, listener| watch(epoll, listener, index, epoll::EventFlags::IN))
     }
 }
 
@@ -317,10 +302,9 @@ fn name(kind: u8, slot: u32) -> epoll::EventData {
     epoll::EventData::new_u64(pack(kind, Token { slot, generation: 0 }))
 }
 
-fn watch(epoll: &OwnedFd, listener: &Listener, index: usize, interest: epoll::EventFlags) {
-    let slot = u32::try_from(index).unwrap_or(0);
+fn watch(epoll: &OwnedFd, listener: &Listener, index: u32, interest: epoll::EventFlags) {
     // The listener was added with this epoll, so changing its interest has no way to fail.
-    let _ = epoll::modify(epoll, listener.socket.as_fd(), name(LISTENER, slot), interest);
+    let _ = epoll::modify(epoll, listener.socket.as_fd(), name(LISTENER, index), interest);
 }
 
 fn close(connection: &mut Connection, token: Token, error: Option<io::Error>, events: &mut Vec<Event>) -> Turn {

@@ -21,6 +21,10 @@ mod buffers;
 mod epoll;
 mod interface;
 mod page_in;
+mod paging;
+mod provided;
+mod queue;
+mod ring;
 mod table;
 #[cfg(test)]
 mod tests;
@@ -29,4 +33,6 @@ mod waker;
 pub use buffers::Buffer;
 pub use epoll::EpollDriver;
 pub use interface::{Counts, Driver, DriverConfig, Event, MemoryRange, Token};
+pub use queue::TaskRun;
+pub use ring::RingDriver;
 pub use waker::Waker;

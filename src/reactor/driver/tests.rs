@@ -537,6 +537,9 @@ macro_rules! for_each_driver {
         mod epoll {
             $(#[test] fn $name() { super::$name::<super::super::EpollDriver>(); })*
         }
+        mod io_uring {
+            $(#[test] fn $name() { super::$name::<super::super::RingDriver>(); })*
+        }
     };
 }
 
