@@ -12,9 +12,9 @@ use tokio::time::Instant;
 use super::announcer::{Config, Farewell, Found};
 use super::error::AnnounceError;
 use super::reply::Reply;
-use super::request::{Announce, Event, Family, StatsSource};
+use super::request::{Announce, Event, Family, Stats, StatsSource};
 use super::schedule::{Endpoint, Job, Reach, Schedule, Spread};
-use super::status::TrackerStatus;
+use super::status::{EndpointStatus, TrackerStatus};
 use super::trackers::TrackerUrl;
 use super::transport::{Manner, Transport};
 use crate::clock::Time;
@@ -298,10 +298,10 @@ impl Torrent {
             key: config.key,
             port: config.port,
             event: job.event,
-            stats: super::request::Stats::default(),
+            stats: Stats::default(),
             tracker_id: tracker.id.clone(),
         };
-        let manner = Manner { family: job.endpoint.family, address: job.failures, hurry };
+        let manner = Manner { family: job.endpoint.family, hurry };
         if job.event != Event::Stopped {
             self.with_status(job.endpoint, |status| status.announcing = true);
         }
@@ -344,7 +344,7 @@ impl Torrent {
         }
     }
 
-    fn with_status(&self, endpoint: Endpoint, change: impl FnOnce(&mut super::status::EndpointStatus)) {
+    fn with_status(&self, endpoint: Endpoint, change: impl FnOnce(&mut EndpointStatus)) {
         let mut status = self.status.lock().unwrap_or_else(PoisonError::into_inner);
         let endpoints = status.get_mut(endpoint.tracker).into_iter().flat_map(|tracker| &mut tracker.endpoints);
         if let Some(status) = endpoints.into_iter().find(|status| status.family == endpoint.family) {

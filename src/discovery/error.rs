@@ -118,6 +118,10 @@ impl AnnounceError {
             io::ErrorKind::NetworkUnreachable | io::ErrorKind::HostUnreachable | io::ErrorKind::AddrNotAvailable => {
                 AnnounceError::Unreachable { peer, family }
             }
+            // a kernel without IPv6
+            _ if error.raw_os_error() == Some(rustix::io::Errno::AFNOSUPPORT.raw_os_error()) => {
+                AnnounceError::Unreachable { peer, family }
+            }
             _ => AnnounceError::Io { peer, cause: error.to_string() },
         }
     }

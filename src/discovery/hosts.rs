@@ -2,6 +2,8 @@
 //! now. So thousands of torrents neither storm a tracker nor find out one by one that it is down.
 
 use std::collections::HashMap;
+use std::net::IpAddr;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -29,25 +31,29 @@ struct Key {
 #[derive(Debug)]
 pub(super) struct Host {
     slots: Semaphore,
+    /// Whether announces hold a connection each, of which there are only so many in all.
+    connects: bool,
     failed: Mutex<Option<(Instant, AnnounceError)>>,
+    /// Which of the addresses of a name is in use, counted round; goes on when it fails.
+    turn: AtomicUsize,
 }
 
 #[derive(Debug)]
 pub(super) struct Hosts {
     known: Mutex<HashMap<Key, Arc<Host>>>,
-    in_all: Semaphore,
+    connections: Semaphore,
 }
 
 /// Leave to talk to one host.
 #[derive(Debug)]
 pub(super) struct Slot<'a> {
     _host: SemaphorePermit<'a>,
-    _all: SemaphorePermit<'a>,
+    _connection: Option<SemaphorePermit<'a>>,
 }
 
 impl Hosts {
     pub(super) fn new() -> Hosts {
-        Hosts { known: Mutex::default(), in_all: Semaphore::new(limits::ANNOUNCES) }
+        Hosts { known: Mutex::default(), connections: Semaphore::new(limits::TRACKER_CONNECTIONS) }
     }
 
     pub(super) fn host(&self, url: &TrackerUrl, family: Family) -> Arc<Host> {
@@ -60,15 +66,19 @@ impl Hosts {
         Arc::clone(known.entry(key).or_insert_with(|| Arc::new(Host::new(url.scheme()))))
     }
 
-    /// Waits in turn for a place at `host`, then for one of all; in this order, so that a host that hangs takes places
-    /// from nobody else. `hurry` (on the way out) asks the host even if it failed just now.
+    /// Waits in turn for a place at `host`, then for a connection; in this order, so that a host that hangs takes few
+    /// of them. `hurry` (on the way out) asks the host even if it failed just now.
     pub(super) async fn enter<'a>(&'a self, host: &'a Host, hurry: bool) -> Result<Slot<'a>, AnnounceError> {
         let ours = "the semaphores are never closed";
         let at_host = host.slots.acquire().await.expect(ours);
         if let Some(error) = host.failed_just_now(Instant::now()).filter(|_| !hurry) {
             return Err(error);
         }
-        Ok(Slot { _host: at_host, _all: self.in_all.acquire().await.expect(ours) })
+        let connection = match host.connects {
+            true => Some(self.connections.acquire().await.expect(ours)),
+            false => None,
+        };
+        Ok(Slot { _host: at_host, _connection: connection })
     }
 
     /// More places at every host: on the way out there are seconds, and one announce for each torrent.
@@ -80,11 +90,14 @@ impl Hosts {
 
 impl Host {
     fn new(scheme: Scheme) -> Host {
-        let slots = match scheme {
-            Scheme::Udp => limits::ANNOUNCES_PER_UDP_HOST,
-            Scheme::Http | Scheme::Https => limits::ANNOUNCES_PER_HTTP_HOST,
-        };
-        Host { slots: Semaphore::new(slots), failed: Mutex::default() }
+        let connects = scheme != Scheme::Udp;
+        let slots = if connects { limits::ANNOUNCES_PER_HTTP_HOST } else { limits::ANNOUNCES_PER_UDP_HOST };
+        Host { slots: Semaphore::new(slots), connects, failed: Mutex::default(), turn: AtomicUsize::new(0) }
+    }
+
+    /// The one of `addresses` (at least one; the resolver sees to that) to talk to over UDP.
+    pub(super) fn choose(&self, addresses: &[IpAddr]) -> IpAddr {
+        addresses[self.turn.load(Ordering::Relaxed) % addresses.len()]
     }
 
     fn failed_just_now(&self, now: Instant) -> Option<AnnounceError> {
@@ -94,9 +107,14 @@ impl Host {
 
     /// Remembers how an announce went, as far as it says something about the host.
     pub(super) fn note<T>(&self, outcome: &Result<T, AnnounceError>) {
+        let news = self.failed_just_now(Instant::now()).is_none();
         let mut failed = self.failed.lock().unwrap_or_else(PoisonError::into_inner);
         match outcome {
-            Err(error) if error.is_of_host() => *failed = Some((Instant::now(), error.clone())),
+            Err(error) if error.is_of_host() => {
+                *failed = Some((Instant::now(), error.clone()));
+                // many fail together, and must not turn back to where they were
+                self.turn.fetch_add(usize::from(news), Ordering::Relaxed);
+            }
             _ => *failed = None,
         }
     }
@@ -121,6 +139,19 @@ mod tests {
         assert_eq!(host.failed_just_now(Instant::now() + COOLDOWN), None);
         host.note(&Ok(()));
         assert!(hosts.enter(&host, false).await.is_ok());
+    }
+
+    #[test]
+    fn the_next_address_of_a_name_is_tried_after_a_failure_and_kept_after_an_answer() {
+        let addresses: [IpAddr; 2] = [[10, 0, 0, 1].into(), [10, 0, 0, 2].into()];
+        let host = Host::new(Scheme::Udp);
+        assert_eq!(host.choose(&addresses), addresses[0]);
+        host.note(&refused());
+        host.note(&refused());
+        assert_eq!(host.choose(&addresses), addresses[1]);
+        host.note(&Ok(()));
+        assert_eq!(host.choose(&addresses), addresses[1]);
+        assert_eq!(host.choose(&addresses[..1]), addresses[0]);
     }
 
     #[tokio::test]

@@ -97,9 +97,7 @@ impl Http {
             if let Some(resolution) = cause.downcast_ref::<AnnounceError>() {
                 return resolution.clone();
             }
-            let inner = cause.downcast_ref::<io::Error>().and_then(io::Error::get_ref);
-            let tls = cause.downcast_ref().or_else(|| inner.and_then(|inner| inner.downcast_ref::<rustls::Error>()));
-            if let Some(tls) = tls {
+            if let Some(tls) = cause.downcast_ref::<rustls::Error>() {
                 return if trust { AnnounceError::Tls { peer, cause: explain(tls) } } else { AnnounceError::NoRoots };
             }
             if let Some(io) = cause.downcast_ref::<io::Error>().filter(|io| io.raw_os_error().is_some()) {
@@ -192,8 +190,12 @@ fn chain(error: &(dyn std::error::Error + 'static)) -> String {
     causes(error).map(ToString::to_string).collect::<Vec<_>>().join(": ")
 }
 
+/// The error and what caused it. An `io::Error` hides what it wraps from `source`, so that is asked for.
 fn causes<'a>(
     error: &'a (dyn std::error::Error + 'static),
 ) -> impl Iterator<Item = &'a (dyn std::error::Error + 'static)> {
-    std::iter::successors(Some(error), |&cause| cause.source())
+    std::iter::successors(Some(error), |&cause| match cause.downcast_ref::<io::Error>().and_then(io::Error::get_ref) {
+        Some(wrapped) => Some(wrapped as &(dyn std::error::Error + 'static)),
+        None => cause.source(),
+    })
 }

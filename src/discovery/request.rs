@@ -58,7 +58,7 @@ pub struct Stats {
     /// Still missing; 0 for a seed.
     pub left: u64,
     /// Addresses that are welcome. A seed wants some too: peers behind a NAT can only be reached by dialling out to
-    /// those who also listen, and the other way round. 0 once the places for connections are taken.
+    /// those who also listen, and the other way round. 50 is usual (BEP 3); 0 once the places for connections are taken.
     pub peers_wanted: u32,
 }
 

@@ -48,8 +48,6 @@ pub struct Job {
     pub endpoint: Endpoint,
     /// What to say.
     pub event: Event,
-    /// Failures in a row before this try; tells which of several addresses to take.
-    pub failures: u32,
 }
 
 /// The announce times of one torrent. After each call, [`Schedule::poll`] until `None`, then sleep until
@@ -125,7 +123,7 @@ impl Schedule {
             _ => Event::Regular,
         };
         state.in_flight = Some(event);
-        Some(Job { endpoint, event, failures: state.failures })
+        Some(Job { endpoint, event })
     }
 
     /// When [`Schedule::poll`] will have something again, unless an outcome comes first.
@@ -211,7 +209,7 @@ impl Schedule {
             state.told_started || state.in_flight.is_some()
         };
         let all = (0..self.trackers.len()).flat_map(endpoints_of).filter(told);
-        all.map(|endpoint| Job { endpoint, event: Event::Stopped, failures: self.state(endpoint).failures }).collect()
+        all.map(|endpoint| Job { endpoint, event: Event::Stopped }).collect()
     }
 
     /// When this endpoint is next due; `None` while it is in flight, not in use or given up.

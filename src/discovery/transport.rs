@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use super::datagram::{self, Answer};
 use super::error::AnnounceError;
-use super::hosts::Hosts;
+use super::hosts::{Host, Hosts};
 use super::http::{Http, HttpConfig};
 use super::reply::{self, Reply, Scrape};
 use super::request::{Announce, Family, scrape_query};
@@ -30,8 +30,6 @@ pub(super) struct Transport {
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Manner {
     pub(super) family: Family,
-    /// Which of several addresses of a UDP tracker to take, counted round.
-    pub(super) address: u32,
     /// For the way out: time that is left in all.
     pub(super) hurry: Option<Duration>,
 }
@@ -58,7 +56,8 @@ impl Transport {
     ) -> Result<Reply, AnnounceError> {
         let host = self.hosts.host(tracker, manner.family);
         let _slot = self.hosts.enter(&host, manner.hurry.is_some()).await?;
-        let outcome = self.announce_now(tracker, manner, announce).await;
+        // boxed, so that the thousands that may wait for a slot are small
+        let outcome = Box::pin(self.announce_now(tracker, manner, &host, announce)).await;
         host.note(&outcome);
         outcome
     }
@@ -67,6 +66,7 @@ impl Transport {
         &self,
         tracker: &TrackerUrl,
         manner: Manner,
+        host: &Host,
         announce: impl FnOnce() -> Announce,
     ) -> Result<Reply, AnnounceError> {
         let addresses = self.resolver.addresses(&tracker.host(), manner.family).await?;
@@ -77,7 +77,7 @@ impl Transport {
         }
         let path = tracker.path_and_query();
         let request = |connection, transaction| datagram::announce(connection, transaction, &announce, &path);
-        match self.udp(tracker, manner, &addresses, request).await? {
+        match self.udp(tracker, manner, host.choose(&addresses), request).await? {
             Answer::Announced(reply) => Ok(reply),
             _ => Err(AnnounceError::Malformed("another answer than was asked for".into())),
         }
@@ -100,9 +100,9 @@ impl Transport {
             let body = self.http.get(tracker, url, &scrape_query(hashes), family).await?;
             return reply::parse_scrape(&body, hashes);
         }
-        let manner = Manner { family, address: 0, hurry: None };
+        let manner = Manner { family, hurry: None };
         let request = |connection, transaction| datagram::scrape(connection, transaction, hashes);
-        match self.udp(tracker, manner, &addresses, request).await? {
+        match self.udp(tracker, manner, host.choose(&addresses), request).await? {
             // a datagram has no names: what it does not reach is unknown
             Answer::Scraped(list) => Ok((0..hashes.len()).map(|place| list.get(place).copied()).collect()),
             _ => Err(AnnounceError::Malformed("another answer than was asked for".into())),
@@ -113,17 +113,16 @@ impl Transport {
         &self,
         tracker: &TrackerUrl,
         manner: Manner,
-        addresses: &[IpAddr],
+        address: IpAddr,
         request: impl Fn(u64, u32) -> Vec<u8>,
     ) -> Result<Answer, AnnounceError> {
-        let turn = usize::try_from(manner.address).unwrap_or(0) % addresses.len();
         let local = match manner.family {
             Family::V4 => self.local[0],
             Family::V6 => self.local[1],
         };
         // a quarter, so that a lost datagram is sent again twice before the end
         let first = manner.hurry.map_or(self.udp_patience, |left| self.udp_patience.min(left / 4));
-        let peer = SocketAddr::new(addresses[turn], tracker.port());
+        let peer = SocketAddr::new(address, tracker.port());
         self.udp.exchange(peer, local, Patience { first }, request).await
     }
 
