@@ -18,7 +18,7 @@ use fastrand::Rng;
 use crate::ids::PieceIndex;
 
 /// How many peers have each piece.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct Rarity {
     /// By piece: peers that told of it one by one. At `u16::MAX` it stays for good: the true count is lost.
     counts: Box<[u16]>,
@@ -80,9 +80,16 @@ impl Rarity {
 
     /// All pieces, those that fewest peers have first; among equals from a random one on. Filter it by what is wanted.
     pub fn rarest_first<'rarity>(&'rarity self, random: &'rarity mut Rng) -> impl Iterator<Item = PieceIndex> {
-        let classes = self.starts.windows(2).filter(|edges| edges[0] < edges[1]);
-        classes.flat_map(|edges| {
-            let class = &self.order[edges[0] as usize..edges[1] as usize];
+        // from class to class by what the first piece beyond has: counts that no piece has are never looked at
+        let mut place = 0;
+        let classes = std::iter::from_fn(move || {
+            let count = self.counts[*self.order.get(place)? as usize];
+            let end = self.starts[usize::from(count) + 1] as usize;
+            let class = &self.order[place..end];
+            place = end;
+            Some(class)
+        });
+        classes.flat_map(|class| {
             let (before, from) = class.split_at(random.usize(..class.len()));
             from.iter().chain(before).map(|&piece| PieceIndex(piece))
         })

@@ -8,13 +8,14 @@
 //!        ,------> calm --------------------> watching -----------------------------------------------> calm
 //!        |         ^                            | three seconds and it did not
 //!        | 30 s    |                            v
-//!        '------ full <------------------ undo, step 1/8
+//!        '------ full <------------------ undo, unless nobody waits; step 1/8
 //!                  |
 //!                  '-> a slot gets under a chunk a second: close 1/8, watch, undo if the total fell
 //! ```
 //!
 //! What is known to be at its limit (upload limit, disk, reactor) is not probed: nothing is opened, and slots that get
-//! under a chunk a second are closed down to what the rate feeds. The choker carries it out, least useful first.
+//! under a chunk a second are closed down to what the rate feeds. The choker carries it out, least useful first. When
+//! peers leave, the number follows them down to twice theirs, and a new crowd climbs from there.
 
 use std::fmt;
 use std::str::FromStr;
@@ -133,6 +134,8 @@ impl AutoSlots {
 
     /// Takes in one second and returns the number of slots for the next.
     pub fn tick(&mut self, second: &Second) -> u32 {
+        let wanted = second.open.saturating_add(second.waiting);
+        self.target = self.target.min(wanted.saturating_mul(2).max(START));
         if second.limiter_exhausted || second.disk_exhausted || second.busy >= BUSY {
             self.at_a_known_limit(second);
         } else {
@@ -176,17 +179,21 @@ impl AutoSlots {
         // a quarter of what as many new peers as fast as the old would add
         let added = u64::from(self.target - slots_before);
         let expected = u128::from(sent_before) * u128::from(added) / u128::from(slots_before.max(1)) / 4;
-        let rose = u128::from(second.sent) > u128::from(sent_before) + expected;
+        let rise = u128::from(second.sent.saturating_sub(sent_before));
         let link_idle = second.full < second.open / 2;
-        if rose || link_idle || second.waiting == 0 && second.open < self.target {
+        if rise > expected || link_idle || second.waiting == 0 && second.open < self.target {
             (self.stage, self.step) = (Stage::Calm, (self.step * 2).min(STEP_MAX));
             self.open(second);
         } else if seconds + 1 < WATCH_SECONDS {
             self.stage = Stage::Watching { sent_before, slots_before, seconds: seconds + 1 };
         } else {
-            self.target = slots_before;
             (self.stage, self.step) = (Stage::Full { seconds: FULL_SECONDS }, 1);
-            self.close(second);
+            // what helped a little stays, if it is more than one second differs from another
+            let helped = rise > (expected / 4).max(u128::from(sent_before / 32));
+            if !helped && (second.waiting > 0 || starved(second)) {
+                self.target = slots_before;
+                self.close(second);
+            }
         }
     }
 
@@ -255,7 +262,8 @@ pub fn apportion(total_slots: u32, interested_by_shard: &[u32]) -> Vec<u32> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use proptest::prelude::*;
+    use fastrand::Rng;
+    use proptest::prelude::{any, prop, prop_assert, prop_assert_eq, proptest};
 
     /// Peers that always want more, behind one link. New slots open at once, closed ones at the end of a round.
     struct Swarm {
@@ -266,6 +274,9 @@ mod tests {
         ramp_seconds: u64,
         link_rate: u64,
         limiter: Option<u64>,
+        /// How much one second differs from another, in percent.
+        noise: u64,
+        random: Rng,
         /// For each open slot, how long it has been.
         ages: Vec<u64>,
         sent: u64,
@@ -283,6 +294,8 @@ mod tests {
             ramp_seconds: 1,
             link_rate,
             limiter: None,
+            noise: 0,
+            random: Rng::with_seed(7),
             ages: Vec::new(),
             sent: 0,
             clock: 0,
@@ -307,10 +320,11 @@ mod tests {
                 let takes = |age: &u64| self.peer_rate * (*age).min(self.ramp_seconds) / self.ramp_seconds;
                 let wanted: u64 = self.ages.iter().map(takes).sum();
                 self.sent = wanted.min(self.link_rate).min(self.limiter.unwrap_or(u64::MAX));
+                let noisy = self.sent * (100 - self.noise + self.random.u64(..=2 * self.noise)) / 100;
                 let second = Second {
                     busy: 0.3,
                     limiter_exhausted: self.limiter.is_some_and(|limit| wanted >= limit),
-                    sent: self.sent,
+                    sent: noisy,
                     open: self.open(),
                     waiting: self.peers - self.open(),
                     full: self.open(),
@@ -364,12 +378,46 @@ mod tests {
     #[test]
     fn a_link_of_10_gbit_is_filled_with_as_many_slow_peers_as_that_takes() {
         let mut swarm = swarm(5_000, 16 * MBIT, 10_000 * MBIT);
-        swarm.run(30);
-        for _ in 0..50 {
-            let open = swarm.run(20);
+        swarm.run(10);
+        for _ in 0..100 {
+            let open = swarm.run(10);
             assert_eq!(swarm.sent, 10_000 * MBIT);
             assert!((625..=2 * 625).contains(&open), "{open} slots");
         }
+    }
+
+    #[test]
+    fn a_rate_that_jumps_by_a_tenth_misleads_it_for_a_while_only() {
+        let mut link = swarm(1_000, 20 * MBIT, 100 * MBIT);
+        let mut crowd = swarm(1_000, MBIT, 10_000 * MBIT);
+        (link.noise, crowd.noise) = (10, 10);
+        assert_eq!(crowd.run(300), 1_000);
+        link.run(60);
+        let opens: Vec<u32> = (0..200).map(|_| link.run(5)).collect();
+        let mean = opens.iter().sum::<u32>() / 200;
+        assert!((28..=80).contains(&mean), "{mean} slots on average: {opens:?}");
+        assert!(opens.iter().all(|open| (16..=200).contains(open)), "{opens:?}");
+    }
+
+    #[test]
+    fn a_full_link_that_serves_everybody_closes_nothing() {
+        let mut swarm = swarm(40, 100 * MBIT, 100 * MBIT);
+        assert_eq!(swarm.run(4), 40);
+        assert_eq!(swarm.run(600), 40);
+    }
+
+    #[test]
+    fn slots_follow_a_crowd_that_left() {
+        let mut swarm = swarm(1_000, MBIT, 10_000 * MBIT);
+        assert_eq!(swarm.run(20), 1_000);
+        swarm.peers = 50;
+        swarm.ages.truncate(50);
+        swarm.run(5);
+        assert_eq!(swarm.slots.target(), 100);
+        swarm.peers = 3;
+        swarm.ages.truncate(3);
+        swarm.run(5);
+        assert_eq!(swarm.slots.target(), START);
     }
 
     #[test]
