@@ -82,7 +82,7 @@ pub const ANNOUNCES_PER_HTTP_HOST: usize = 4;
 /// Announces in flight to one UDP tracker: two datagrams each and no connection.
 pub const ANNOUNCES_PER_UDP_HOST: usize = 64;
 /// Announces over HTTP in flight in all, and so connections in use (idle ones close after 30 s).
-pub const TRACKER_CONNECTIONS: usize = 256;
+pub const ANNOUNCE_CONNECTIONS: usize = 256;
 /// Hosts and names that are remembered at a time.
 pub const TRACKER_HOSTS: usize = 4_096;
 /// Answers with peers that may wait to be taken; further ones are dropped and counted.

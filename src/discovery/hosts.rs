@@ -53,7 +53,7 @@ pub(super) struct Slot<'a> {
 
 impl Hosts {
     pub(super) fn new() -> Hosts {
-        Hosts { known: Mutex::default(), connections: Semaphore::new(limits::TRACKER_CONNECTIONS) }
+        Hosts { known: Mutex::default(), connections: Semaphore::new(limits::ANNOUNCE_CONNECTIONS) }
     }
 
     pub(super) fn host(&self, url: &TrackerUrl, family: Family) -> Arc<Host> {
