@@ -18,6 +18,7 @@
 
 mod accept;
 mod buffers;
+mod choice;
 mod epoll;
 mod interface;
 mod page_in;
@@ -31,6 +32,7 @@ mod tests;
 mod waker;
 
 pub use buffers::Buffer;
+pub use choice::{DriverChoice, RingRefused, probe};
 pub use epoll::EpollDriver;
 pub use interface::{Counts, Driver, DriverConfig, Event, MemoryRange, Token};
 pub use queue::TaskRun;

@@ -185,11 +185,12 @@ impl Driver for RingDriver {
 impl RingDriver {
     /// A driver whose completions are posted in the given way, or the kernel's refusal.
     pub fn with(config: &DriverConfig, mode: TaskRun) -> io::Result<RingDriver> {
-        RingDriver::build(config, mode, COMPLETIONS)
+        RingDriver::build(config, mode, COMPLETIONS, true)
     }
 
-    pub(super) fn build(config: &DriverConfig, mode: TaskRun, completions: u32) -> io::Result<RingDriver> {
-        let mut queue = Queue::new(mode, completions)?;
+    /// With `places` in the completion queue, and `madvise` to be used if the kernel has it.
+    pub(super) fn build(config: &DriverConfig, mode: TaskRun, places: u32, madvise: bool) -> io::Result<RingDriver> {
+        let mut queue = Queue::new(mode, places)?;
         let supported = queue.supported()?;
         let needed =
             [opcode::AcceptMulti::CODE, opcode::RecvMulti::CODE, opcode::PollAdd::CODE, opcode::AsyncCancel::CODE];
@@ -197,7 +198,7 @@ impl RingDriver {
             return Err(io::Error::new(io::ErrorKind::Unsupported, "an operation is missing"));
         }
         let waker = Waker::new()?;
-        let page_ins = match supported.is_supported(opcode::Madvise::CODE) {
+        let page_ins = match madvise && supported.is_supported(opcode::Madvise::CODE) {
             true => Paging::by_kernel(config, PAGE_IN),
             false => Paging::by_threads(config, &waker),
         };

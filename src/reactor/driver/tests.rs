@@ -3,12 +3,12 @@
 use std::collections::{HashMap, HashSet};
 use std::io::{self, Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
-use std::os::fd::{AsFd, OwnedFd};
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::time::{Duration, Instant};
 
 use rustix::net::{SendFlags, send};
 
-use super::{Buffer, Driver, DriverConfig, Event, MemoryRange, Token};
+use super::{Buffer, Counts, Driver, DriverConfig, Event, MemoryRange, RingDriver, TaskRun, Token, Waker, probe};
 use crate::reactor::sockets::{self, Family, Listening};
 
 /// Far beyond what anything here takes; reaching it means that something never came.
@@ -532,13 +532,96 @@ fn a_wait_ends_with_its_timeout<D: Driver>() {
     assert!(world.events.is_empty());
 }
 
+/// A ring that older kernels would give: completions posted at once, page-ins by our threads. And with room for a handful
+/// of completions, so that everything overflows and every multishot ends early.
+struct OldAndCramped(RingDriver);
+
+impl Driver for OldAndCramped {
+    fn new(config: &DriverConfig) -> io::Result<OldAndCramped> {
+        RingDriver::build(config, TaskRun::Plain, 4, false).map(OldAndCramped)
+    }
+    fn name(&self) -> &'static str {
+        self.0.name()
+    }
+    fn waker(&self) -> Waker {
+        self.0.waker()
+    }
+    fn listen(&mut self, listener: OwnedFd) -> io::Result<()> {
+        self.0.listen(listener)
+    }
+    fn stop_listening(&mut self) {
+        self.0.stop_listening();
+    }
+    fn adopt(&mut self, socket: BorrowedFd<'_>, token: Token) -> io::Result<()> {
+        self.0.adopt(socket, token)
+    }
+    fn forget(&mut self, token: Token, socket: OwnedFd) {
+        self.0.forget(token, socket);
+    }
+    fn pause_receive(&mut self, token: Token) {
+        self.0.pause_receive(token);
+    }
+    fn resume_receive(&mut self, token: Token) {
+        self.0.resume_receive(token);
+    }
+    fn page_in(&mut self, token: u64, range: MemoryRange) -> io::Result<()> {
+        self.0.page_in(token, range)
+    }
+    fn wait(&mut self, timeout: Option<Duration>, events: &mut Vec<Event>) -> io::Result<()> {
+        self.0.wait(timeout, events)
+    }
+    fn bytes(&self, buffer: &Buffer) -> &[u8] {
+        self.0.bytes(buffer)
+    }
+    fn release(&mut self, buffer: Buffer) {
+        self.0.release(buffer);
+    }
+    fn counts(&self) -> Counts {
+        self.0.counts()
+    }
+}
+
+/// Runs a test that needs io_uring, or says why not.
+fn with_ring(test: impl FnOnce()) {
+    match probe() {
+        Ok(()) => test(),
+        Err(why) => eprintln!("skipped: {why}"),
+    }
+}
+
+#[test]
+fn completions_that_overflow_are_counted_and_not_lost() {
+    with_ring(overflow_in_every_mode);
+}
+
+fn overflow_in_every_mode() {
+    for mode in [TaskRun::Deferred, TaskRun::Cooperative, TaskRun::Plain] {
+        let mut world = World::<OldAndCramped>::new();
+        world.driver = OldAndCramped(RingDriver::build(&DriverConfig::default(), mode, 4, true).expect("driver"));
+        let (ours, mut theirs): (Vec<_>, Vec<_>) = (0..100).map(|_| pair()).unzip();
+        for (slot, socket) in (0..).zip(&ours) {
+            world.adopt(socket, token(slot, 0));
+        }
+        for length in 1..=20 {
+            for stream in &mut theirs {
+                stream.write_all(b"x").expect("send");
+            }
+            world.until("all bytes", |world| (0..100).all(|slot| world.bytes_of(token(slot, 0)).len() == length));
+        }
+        assert!(world.driver.counts().completions_delayed > 0, "{mode:?}");
+    }
+}
+
 macro_rules! for_each_driver {
     ($($name:ident,)*) => {
         mod epoll {
             $(#[test] fn $name() { super::$name::<super::super::EpollDriver>(); })*
         }
         mod io_uring {
-            $(#[test] fn $name() { super::$name::<super::super::RingDriver>(); })*
+            $(#[test] fn $name() { super::with_ring(super::$name::<super::super::RingDriver>); })*
+        }
+        mod io_uring_cramped {
+            $(#[test] fn $name() { super::with_ring(super::$name::<super::OldAndCramped>); })*
         }
     };
 }
