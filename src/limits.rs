@@ -125,3 +125,17 @@ pub const TRACKER_REQUEST_HEAD: usize = 16 * 1024;
 
 const _: () =
     assert!(TRACKER_PEERS_IN_ALL / TRACKER_SHARDS >= TRACKER_PEERS_PER_TORRENT, "a full swarm fits its shard");
+/// Operations that the disk thread keeps in flight: enough for a striped array of NVMe drives at [`READ_STEP`] each; more
+/// only makes each of them slower.
+pub const DISK_DEPTH: u32 = 64;
+/// Bytes that one read of the disk thread asks for: long enough for a rotating disk to be worth the seek.
+pub const READ_STEP: u32 = 1024 * 1024;
+/// Buffers of [`READ_STEP`] that one hasher owns: four to hash and four being read.
+pub const READS_PER_HASHER: usize = 8;
+/// Bytes of each piece that are hashed before the next are read, where all is in the page cache: four pieces take a
+/// quarter of a core's second-level cache.
+pub const WARM_STEP: usize = 32 * 1024;
+/// Files that one hasher keeps open.
+pub const FILES_PER_HASHER: usize = 32;
+
+const _: () = assert!(READ_STEP.is_multiple_of(64) && WARM_STEP.is_multiple_of(64), "SHA-1 blocks");

@@ -1,12 +1,16 @@
 //! Content on disk: mapped files for sending, what of them is in memory, and where a torrent's files are.
 
+mod check;
 mod content;
+mod disk;
 mod map;
 mod map_table;
 mod payload;
 mod residency;
 
+pub use check::{CheckError, Checker, Hashed, Report};
 pub use content::{Cause, Content, ContentError, FileFault, Identity, LeftOut, Reason, Walk, WalkError};
+pub use disk::{Disk, DiskMode, Read, ReadAnswer, ReadPart};
 pub use map::MappedFile;
 pub use map_table::Maps;
 pub use payload::{Files, Part, Parts, Payload, PayloadError};
