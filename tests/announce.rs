@@ -3,6 +3,8 @@
 
 #[path = "announce/against_opentracker.rs"]
 mod against_opentracker;
+#[path = "announce/against_ours.rs"]
+mod against_ours;
 #[path = "announce/faults.rs"]
 mod faults;
 #[path = "announce/manners.rs"]

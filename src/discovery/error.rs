@@ -132,8 +132,8 @@ impl AnnounceError {
 
     /// Whether it says something about the host, so that other torrents need not find out again.
     pub(super) fn is_of_host(&self) -> bool {
-        use AnnounceError::{Io, Refused, Resolve, Timeout, Tls, Unreachable};
-        matches!(self, Resolve { .. } | Refused { .. } | Unreachable { .. } | Timeout { .. } | Tls { .. } | Io { .. })
+        use AnnounceError::{Refused, Resolve, Timeout, Tls, Unreachable};
+        matches!(self, Resolve { .. } | Refused { .. } | Unreachable { .. } | Timeout { .. } | Tls { .. })
     }
 
     /// When the tracker wants to be asked again.

@@ -35,7 +35,10 @@ pub(super) struct Http {
 }
 
 struct Clients {
-    by_family: [Client; 2],
+    /// With connections that are kept alive.
+    kept: [Client; 2],
+    /// With a new connection each time.
+    fresh: [Client; 2],
     /// Whether the system has certificate authorities.
     trust: bool,
 }
@@ -57,12 +60,17 @@ impl Http {
         if tracker.scheme() == Scheme::Https && !clients.trust {
             return Err(AnnounceError::NoRoots);
         }
-        let client = match family {
-            Family::V4 => &clients.by_family[0],
-            Family::V6 => &clients.by_family[1],
-        };
+        let place = usize::from(family == Family::V6);
         let named = |error: reqwest::Error| self.name_error(error, tracker, family, clients.trust);
-        let mut response = client.get(with_query(url, query)).send().await.map_err(named)?;
+        let url = with_query(url, query);
+        let sent = match clients.kept[place].get(url.clone()).send().await {
+            // trackers close kept connections without a word, perhaps just as an announce leaves: a new one tells
+            Err(error) if error.is_request() && !error.is_connect() && !error.is_timeout() => {
+                clients.fresh[place].get(url).send().await
+            }
+            sent => sent,
+        };
+        let mut response = sent.map_err(named)?;
         let body = read_body(&mut response).await?.map_err(named)?;
         // trackers explain refusals in the body of any status
         if response.status().is_success() || body.starts_with(b"d") {
@@ -112,16 +120,18 @@ impl Clients {
     fn new(config: &HttpConfig, resolver: &Arc<Resolver>) -> Result<Clients, reqwest::Error> {
         // an error means that the process has a provider already, which is as good
         let _ = rustls::crypto::ring::default_provider().install_default();
-        let build = |family: Family, trust: bool| {
-            let builder = config.builder(family, resolver);
+        let build = |family: Family, kept: usize, trust: bool| {
+            let builder = config.builder(family, resolver).pool_max_idle_per_host(kept);
             // with no authorities at all, HTTP must go on working
             if trust { builder.build() } else { builder.tls_certs_only([]).build() }
         };
-        let (v4, trust) = match build(Family::V4, true) {
+        let keep = limits::ANNOUNCES_PER_HTTP_HOST;
+        let (v4, trust) = match build(Family::V4, keep, true) {
             Ok(client) => (client, true),
-            Err(_) => (build(Family::V4, false)?, false),
+            Err(_) => (build(Family::V4, keep, false)?, false),
         };
-        Ok(Clients { by_family: [v4, build(Family::V6, trust)?], trust })
+        let kept = [v4, build(Family::V6, keep, trust)?];
+        Ok(Clients { kept, fresh: [build(Family::V4, 0, trust)?, build(Family::V6, 0, trust)?], trust })
     }
 }
 
@@ -140,7 +150,6 @@ impl HttpConfig {
             .dns_resolver(Arc::new(ForFamily { resolver: Arc::clone(resolver), family }))
             .connect_timeout(self.patience / 2)
             .timeout(self.patience)
-            .pool_max_idle_per_host(limits::ANNOUNCES_PER_HTTP_HOST)
             .pool_idle_timeout(Duration::from_secs(30))
     }
 }

@@ -80,7 +80,7 @@ impl Sessions {
     ) -> Outcome {
         let session = self.session(peer, local).await.map_err(|error| AnnounceError::from_socket(&error, peer))?;
         let outcome = session.exchange(patience, request).await;
-        if outcome.as_ref().is_err_and(AnnounceError::is_of_host) {
+        if outcome.as_ref().is_err_and(|error| error.is_of_host() || matches!(error, AnnounceError::Io { .. })) {
             // the way there may have changed, and the socket is bound to an address that we no longer have
             self.close(&session);
         }

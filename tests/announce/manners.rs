@@ -8,7 +8,7 @@ use std::time::Duration;
 use sower::discovery::{Announced, Announcer, Config, Family, Stats, Trackers};
 use sower::ids::InfoHash;
 
-use super::servers::{HttpTracker, PLAIN, UdpTracker, honest, ok};
+use super::servers::{HttpTracker, LAST, PLAIN, UdpTracker, honest, ok};
 use super::{HASH, config, endpoint, every_tracker, found, torrent, url};
 
 #[tokio::test]
@@ -141,6 +141,23 @@ async fn many_torrents_share_few_connections() {
     assert_eq!(datagrams.heard(0).len(), 1, "one connection id serves all");
     assert_eq!(datagrams.heard(1).len(), usize::from(torrents));
     assert_eq!(announcer.shutdown(Duration::from_secs(5)).await.told, 2 * usize::from(torrents));
+}
+
+#[tokio::test]
+async fn connections_that_a_tracker_closes_without_a_word_cost_no_announce() {
+    let tracker = HttpTracker::start(|_| ok(&[&PLAIN[..PLAIN.len() - 1], LAST].concat()));
+    let (announcer, _peers) = Announcer::start(config(5001));
+    let mut handles = Vec::new();
+    for number in 0..100 {
+        let mut one = torrent(&[&[&tracker.url()]], 0);
+        one.info_hash = InfoHash([number; 20]);
+        handles.push(announcer.add(one).await);
+    }
+    for handle in &handles {
+        let status = endpoint(handle, 0, Family::V4, |status| status.answered.is_some() || status.failures > 0).await;
+        assert_eq!(status.error, None);
+    }
+    assert_eq!(announcer.shutdown(Duration::from_secs(5)).await.missed, 0);
 }
 
 #[tokio::test]

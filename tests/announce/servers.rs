@@ -36,6 +36,9 @@ pub(crate) fn ok(body: &[u8]) -> Option<Vec<u8>> {
     Some([format!("HTTP/1.1 200 OK\r\nContent-Length: {}\r\n\r\n", body.len()).as_bytes(), body].concat())
 }
 
+/// A body that ends with this is the last thing that its connection carries; the client is not told.
+pub(crate) const LAST: &[u8] = b"10:zzzzz_lasti1ee";
+
 /// A plain answer of a tracker.
 pub(crate) const PLAIN: &[u8] = b"d8:completei1e10:incompletei2e8:intervali1800e5:peers6:\x0a\0\0\x01\0\x50e";
 
@@ -114,6 +117,9 @@ fn serve(
         if let Some(response) = response {
             let mut stream = stream;
             stream.write_all(&response).ok()?;
+            if response.ends_with(LAST) {
+                return stream.shutdown(std::net::Shutdown::Both).ok();
+            }
         }
     }
 }
