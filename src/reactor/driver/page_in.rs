@@ -130,8 +130,13 @@ pub(super) fn whole_pages(range: MemoryRange) -> MemoryRange {
 }
 
 /// Reads `range` in and maps it. `EFAULT`: its file ends earlier.
+///
+/// The reads are started first: in a map with MADV_RANDOM populating reads one page at a time, 70 reads and 9 to 13 ms for
+/// 256 KiB where one read of 0.4 to 0.6 ms does.
 fn populate(range: MemoryRange) -> io::Result<()> {
     let range = whole_pages(range);
+    // Only a hint; where it fails the advice below says why.
+    let _ = advise(range, libc::MADV_WILLNEED);
     loop {
         match advise(range, libc::MADV_POPULATE_READ) {
             Err(Errno::INTR | Errno::AGAIN) => {}
@@ -154,11 +159,8 @@ fn last_error() -> Errno {
     Errno::from_io_error(&io::Error::last_os_error()).unwrap_or(Errno::IO)
 }
 
-/// The same without that advice: reading ahead is started for the whole range, then the kernel copies one byte of each
-/// page into a pipe, and waits for the page where it must.
+/// The same without that advice: the kernel copies one byte of each page into a pipe, and waits for the page where it must.
 fn touch(range: MemoryRange) -> io::Result<()> {
-    // Only a hint; where it fails the copies below say why.
-    let _ = advise(range, libc::MADV_WILLNEED);
     let (source, sink) = rustix::pipe::pipe_with(PipeFlags::CLOEXEC | PipeFlags::NONBLOCK)?;
     let pages: Vec<libc::iovec> = (range.address..range.address.saturating_add(range.length))
         .step_by(rustix::param::page_size())

@@ -4,7 +4,7 @@ use std::io;
 
 use super::interface::{DriverConfig, Event, MemoryRange, Token};
 use super::page_in::{PageIns, whole_pages};
-use super::queue::{Completion, Operation, Queue};
+use super::queue::{Completion, Operation, Queue, UNHEARD};
 use super::table::pack;
 use super::waker::Waker;
 
@@ -36,7 +36,9 @@ impl Paging {
             Paging::Kernel { kind, tokens, free } => {
                 let slot = free.pop().ok_or(io::ErrorKind::WouldBlock)?;
                 tokens[slot as usize] = token;
-                queue.push(&Operation::PageIn(whole_pages(range)), pack(*kind, Token { slot, generation: 0 }));
+                let range = whole_pages(range);
+                queue.push(&Operation::ReadAhead(range), UNHEARD);
+                queue.push(&Operation::PageIn(range), pack(*kind, Token { slot, generation: 0 }));
                 Ok(())
             }
         }

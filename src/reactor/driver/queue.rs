@@ -33,6 +33,9 @@ const SUBMISSIONS: u32 = 512;
 /// How long the end of a driver waits for operations that are being carried out.
 const FAREWELL: Duration = Duration::from_secs(1);
 
+/// The name of operations whose completion says nothing.
+pub(super) const UNHEARD: u64 = 0;
+
 pub(super) enum Operation {
     /// Multishot.
     Accept(RawFd),
@@ -42,6 +45,8 @@ pub(super) enum Operation {
     WatchReadable(RawFd),
     /// Multishot, edges.
     WatchWritable(RawFd),
+    /// Whole pages. Starts reading; what is pushed next begins when that is done.
+    ReadAhead(MemoryRange),
     /// Whole pages.
     PageIn(MemoryRange),
     /// Ends the operation of that name; its own completion carries nothing.
@@ -184,13 +189,18 @@ fn entry(operation: &Operation) -> squeue::Entry {
         Operation::Receive(fd, group) => opcode::RecvMulti::new(Fd(fd), group).build(),
         Operation::WatchReadable(fd) => watch(fd, libc::POLLIN),
         Operation::WatchWritable(fd) => watch(fd, libc::POLLOUT),
-        Operation::PageIn(range) => {
-            let address = std::ptr::without_provenance(range.address);
-            let length = libc::off_t::try_from(range.length).unwrap_or(libc::off_t::MAX);
-            opcode::Madvise::new(address, length, libc::MADV_POPULATE_READ).build()
-        }
+        // A hard link: a hint that fails does not cancel the page-in, which says why. A chain that is cut because the queue
+        // was full is two operations side by side, slower at worst.
+        Operation::ReadAhead(range) => advise(range, libc::MADV_WILLNEED).flags(squeue::Flags::IO_HARDLINK),
+        Operation::PageIn(range) => advise(range, libc::MADV_POPULATE_READ),
         Operation::Cancel(name) => opcode::AsyncCancel::new(name).build(),
     }
+}
+
+fn advise(range: MemoryRange, advice: libc::c_int) -> squeue::Entry {
+    let address = std::ptr::without_provenance(range.address);
+    let length = libc::off_t::try_from(range.length).unwrap_or(libc::off_t::MAX);
+    opcode::Madvise::new(address, length, advice).build()
 }
 
 fn watch(fd: RawFd, interest: libc::c_short) -> squeue::Entry {

@@ -25,7 +25,7 @@ use super::buffers::Buffer;
 use super::interface::{Counts, Driver, DriverConfig, Event, MemoryRange, Token};
 use super::paging::Paging;
 use super::provided::{GROUP, Provided};
-use super::queue::{Completion, Operation, Queue, TaskRun};
+use super::queue::{Completion, Operation, Queue, TaskRun, UNHEARD};
 use super::table::{Table, pack, unpack};
 use super::waker::Waker;
 use crate::reactor::sockets;
@@ -35,7 +35,6 @@ const WRITABLE: u8 = 2;
 const ACCEPT: u8 = 3;
 const WAKER: u8 = 4;
 const PAGE_IN: u8 = 5;
-const CANCEL: u8 = 6;
 
 /// Places in the completion queue; what comes beyond them costs an allocation in the kernel and ends multishots.
 const COMPLETIONS: u32 = 8192;
@@ -221,7 +220,7 @@ impl RingDriver {
     }
 
     fn cancel(&mut self, name: u64) {
-        self.queue.push(&Operation::Cancel(name), pack(CANCEL, NOBODY));
+        self.queue.push(&Operation::Cancel(name), UNHEARD);
     }
 
     /// Begins an operation again, if its owner is there and still wants it.

@@ -498,6 +498,7 @@ fn ranges_are_paged_in_or_say_why_not<D: Driver>() {
     rustix::fs::fsync(&file).expect("on disk");
     rustix::fs::fadvise(&file, 0, None, rustix::fs::Advice::DontNeed).expect("cold");
     let map = memmap2::MmapOptions::new().map_raw_read_only(&file).expect("map");
+    map.advise(memmap2::Advice::Random).expect("as storage maps files");
     let range =
         |page: usize, pages: usize| MemoryRange { address: map.as_ptr().addr() + page * PAGE, length: pages * PAGE };
     world.driver.page_in(u64::MAX, range(0, 64)).expect("cold");
