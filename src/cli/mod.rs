@@ -5,10 +5,13 @@ use std::process::ExitCode;
 
 use clap::Parser;
 
+mod create;
+mod progress;
 mod show;
 pub mod text;
 mod tracker;
 pub mod units;
+mod verify;
 
 /// High-throughput, zero-copy BitTorrent seeder for Linux.
 #[derive(Parser, Debug)]
@@ -21,17 +24,23 @@ struct Cli {
 #[derive(clap::Subcommand, Debug)]
 enum Command {
     // one line a subcommand: its file holds `Args` and `run(Args) -> anyhow::Result<ExitCode>`
+    /// Make a torrent file of a file or folder.
+    Create(create::Args),
     /// Print what a torrent file says.
     Show(show::Args),
     /// Run a tracker.
     Tracker(tracker::Args),
+    /// Check data against a torrent file.
+    Verify(verify::Args),
 }
 
 /// Runs the command line of this process. Exit codes: 0 done, 1 failed, 2 wrong usage.
 pub fn main() -> ExitCode {
     let result = match Cli::parse().command {
+        Command::Create(args) => create::run(args),
         Command::Show(args) => show::run(args),
         Command::Tracker(args) => tracker::run(args),
+        Command::Verify(args) => verify::run(args),
     };
     result.unwrap_or_else(|error| report(&error))
 }

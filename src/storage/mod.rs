@@ -3,15 +3,19 @@
 mod check;
 mod content;
 mod disk;
+mod layout;
 mod map;
 mod map_table;
 mod payload;
 mod residency;
+mod resume;
 
 pub use check::{CheckError, Checker, Hashed, Report};
 pub use content::{Cause, Content, ContentError, FileFault, Identity, LeftOut, Reason, Walk, WalkError};
 pub use disk::{Disk, DiskMode, Read, ReadAnswer, ReadPart};
+pub use layout::{Layout, Recipe};
 pub use map::MappedFile;
 pub use map_table::Maps;
 pub use payload::{Files, Part, Parts, Payload, PayloadError};
 pub use residency::{ColdRange, Residency, WINDOW};
+pub use resume::{Resume, ResumeError, ResumeFault};

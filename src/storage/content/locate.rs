@@ -1,12 +1,11 @@
 //! Where a torrent's files are, given the path that a person typed.
 
-use std::ffi::OsStr;
 use std::io;
 use std::path::{Path, PathBuf};
 
 use crate::metainfo::Metainfo;
 
-use super::{Content, ContentError, Entry};
+use super::{Content, ContentError};
 
 /// Files that are looked for to tell the content's folder from its parent.
 const SAMPLES: usize = 16;
@@ -22,7 +21,15 @@ pub(super) fn locate(torrent: &Metainfo, path: &Path) -> Result<Content, Content
     if !is_folder {
         return Err(ContentError::NotAFolder { path: path.to_owned(), files: torrent.files().len() });
     }
-    Ok(Content::new(&folder(torrent, real), torrent.files()))
+    let mut content = Content::empty(&folder(torrent, real));
+    for file in torrent.files() {
+        if file.is_padding() {
+            content.push_padding(file.length());
+        } else {
+            content.push(file.path(), file.length());
+        }
+    }
+    Ok(content)
 }
 
 fn single(torrent: &Metainfo, real: PathBuf, is_folder: bool) -> io::Result<Content> {
@@ -32,8 +39,9 @@ fn single(torrent: &Metainfo, real: PathBuf, is_folder: bool) -> io::Result<Cont
         let no_parent = || io::Error::from(io::ErrorKind::InvalidInput);
         (real.parent().ok_or_else(no_parent)?, real.file_name().ok_or_else(no_parent)?)
     };
-    let entry = |name: &OsStr| Entry { path: name.into(), length: torrent.geometry().total(), padding: false };
-    Ok(Content { root: root.to_owned(), files: [entry(name)].into() })
+    let mut content = Content::empty(root);
+    content.push(Path::new(name), torrent.geometry().total());
+    Ok(content)
 }
 
 /// `real` or the folder of the torrent's name in it, whichever holds some of the first files; the latter if both do, as

@@ -25,7 +25,7 @@ use crate::storage::Files;
 #[derive(Clone, Debug)]
 pub struct Content {
     root: PathBuf,
-    files: Box<[Entry]>,
+    files: Vec<Entry>,
 }
 
 #[derive(Clone, Debug)]
@@ -107,14 +107,36 @@ impl Content {
         locate::locate(torrent, path)
     }
 
-    /// Content made of `files` below `root`: what a torrent is about to be made of.
-    pub fn new<'a>(root: &Path, files: impl IntoIterator<Item = &'a metainfo::File>) -> Content {
-        let entry = |file: &metainfo::File| Entry {
-            path: file.path().to_owned(),
-            length: file.length(),
-            padding: file.is_padding(),
+    /// No files below `root`, yet.
+    pub fn empty(root: &Path) -> Content {
+        Content { root: root.to_owned(), files: Vec::new() }
+    }
+
+    /// Adds the next file of the torrent: `path` below the root.
+    pub fn push(&mut self, path: &Path, length: u64) {
+        self.files.push(Entry { path: path.to_owned(), length, padding: false });
+    }
+
+    /// Adds zeros that are on no disk.
+    pub fn push_padding(&mut self, length: u64) {
+        self.files.push(Entry { path: PathBuf::new(), length, padding: true });
+    }
+
+    /// Whether `torrent` has these very files, under these names.
+    pub fn is_of(&self, torrent: &Metainfo) -> bool {
+        let same = |(entry, file): (&Entry, &metainfo::File)| {
+            let name = entry.padding || torrent.is_single_file() || entry.path == file.path();
+            name && (entry.length, entry.padding) == (file.length(), file.is_padding())
         };
-        Content { root: root.to_owned(), files: files.into_iter().map(entry).collect() }
+        self.files.len() == torrent.files().len() && self.files.iter().zip(torrent.files()).all(same)
+    }
+
+    /// The path that stands for all of it: of a single file its own, else the root.
+    pub fn place(&self) -> PathBuf {
+        match &self.files[..] {
+            [file] if file.path.components().count() == 1 => self.root.join(&file.path),
+            _ => self.root.clone(),
+        }
     }
 
     /// The folder that confines the files. Of a single file the folder that it is in.
