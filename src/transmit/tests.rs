@@ -10,7 +10,8 @@ use std::sync::Arc;
 use crate::ids::{BlockRef, FileIndex, PieceIndex, TorrentId};
 use crate::limits::BLOCK;
 use crate::metainfo::Geometry;
-use crate::storage::{Files, Maps, Payload};
+use crate::storage::{ColdRange, Files, Maps, Payload, Residency};
+use crate::transmit::arena::HeaderArena;
 use crate::transmit::pipe::PipePool;
 use crate::transmit::{Chunk, Outgoing, Progress, SendError, SendMode, Sent, Transmitter};
 
@@ -259,5 +260,82 @@ fn a_file_that_shrank_is_named_and_kills_nobody() {
             drop(line.outgoing);
             assert_eq!(line.transmitter.open_pipes(), line.transmitter.pipes.free_pipes(), "a pipe is lost");
         }
+    }
+}
+
+#[test]
+fn a_reader_that_comes_late_gets_headers_from_before_the_arena_started_over() {
+    let mut rng = fastrand::Rng::with_seed(11);
+    let content = Content::new(&mut rng, 1 << 18, &[(1 << 20, false)]);
+    let mut line = Line::new(&content, transmitter(SendMode::Splice, 4, 128));
+    // two pages: it starts over after 38 chunks
+    line.transmitter.headers = HeaderArena::with_size(8192).expect("memory");
+    line.buffers(8 << 20, 4 << 20);
+    let mut chunks = 0;
+    while chunks < 400 && line.flush().expect("the peer lives") == Progress::Done {
+        for _ in 0..16 {
+            let block = content.random_block(&mut rng);
+            line.push(BlockRef { length: block.length.min(40), ..block });
+        }
+        line.send().expect("the peer lives");
+        chunks += 1;
+    }
+    assert!(chunks > 100, "the socket took only {chunks} chunks");
+    line.finish();
+}
+
+#[test]
+fn a_connection_reset_in_the_middle_of_a_chunk_gives_its_pipe_back_to_the_system() {
+    let mut rng = fastrand::Rng::with_seed(5);
+    let content = Content::new(&mut rng, 1 << 18, &[(1 << 20, false)]);
+    let mut line = Line::new(&content, transmitter(SendMode::Splice, 4, 128));
+    line.buffers(1, 150_000);
+    let blocks: Vec<_> = blocks_in_order(&content).take(16).collect();
+    while line.outgoing.leftover.is_none() {
+        for &block in &blocks {
+            line.push(block);
+        }
+        line.send().expect("the peer lives");
+    }
+    assert_eq!((line.transmitter.open_pipes(), line.transmitter.pipes.free_pipes()), (1, 0));
+    // unread bytes make closing a reset
+    let (_, gone) = connected();
+    drop(std::mem::replace(&mut line.theirs, gone));
+    let error = loop {
+        match line.flush() {
+            Ok(_) => std::thread::yield_now(),
+            Err(error) => break error,
+        }
+    };
+    assert!(matches!(error, SendError::Peer(_)), "{error:?}");
+    assert_eq!(line.transmitter.open_pipes(), 0, "the pipe is still open");
+}
+
+#[test]
+fn cold_windows_are_named_once_and_are_warm_after_paging_in() {
+    let mut rng = fastrand::Rng::with_seed(1);
+    let content = Content::new(&mut rng, 1 << 20, &[(700_000, false), (300_000, false)]);
+    let file = File::open(content.file(0)).expect("it is there");
+    file.sync_all().expect("a disk");
+    rustix::fs::fadvise(&file, 0, None, rustix::fs::Advice::DontNeed).expect("a file");
+    for residency in [Residency::new(), Residency::with_mincore()] {
+        let mut maps = Maps::new().expect("memory");
+        let mut chunk = Chunk::new();
+        for begin in [0, 20_000, 600_000, 690_000, 16_384] {
+            let block = BlockRef { piece: PieceIndex(0), begin, length: BLOCK };
+            chunk.push(&mut maps, TORRENT, &content.payload, block).expect("the files are there");
+        }
+        let mut cold = Vec::new();
+        chunk.cold_ranges(&residency, &mut cold);
+        for range in &cold {
+            range.populate().expect("the disk works");
+        }
+        let mut keys: Vec<_> = cold.iter().map(ColdRange::key).collect();
+        keys.sort_unstable();
+        keys.dedup();
+        assert_eq!(keys.len(), cold.len(), "a window came twice");
+        let mut again = Vec::new();
+        chunk.cold_ranges(&residency, &mut again);
+        assert!(again.is_empty(), "{again:?}");
     }
 }

@@ -108,7 +108,7 @@ pub struct Counters {
 #[derive(Debug)]
 pub struct Transmitter {
     mode: SendMode,
-    headers: HeaderArena,
+    pub(super) headers: HeaderArena,
     frame: Frame,
     pub(super) pipes: PipePool,
     /// Boxes for leftovers, so that a partial send allocates only until enough have been seen.
