@@ -2,8 +2,10 @@
 //!
 //! Two parallel vectors: what every announce touches is 12 bytes an IPv4 peer (24 an IPv6 peer), so a small swarm is
 //! searched in a few cache lines and needs no table; the 20 bytes of the peer id, wanted only by clients that ask for
-//! the old list of dictionaries, lie apart. Seeders stand before leechers, so "no seeders for a seeder" is a slice.
+//! the old list of dictionaries, lie apart. Seeders stand before leechers, so "leechers for a seeder" is a slice.
 //! Addresses are kept as they go out: network order, address and then port.
+
+use std::ops::Range;
 
 use siphasher::sip::SipHasher13;
 
@@ -13,6 +15,9 @@ use crate::ids::PeerId;
 /// Swarms up to this size are searched from end to end: 32 IPv4 peers are six cache lines in a row, no more than
 /// the misses that a table costs, and most swarms of a tracker are smaller.
 const SEARCHED: usize = 32;
+
+/// Seeders that one who says to be a seeder gets. A real one wastes that many connections, aria2 gets its metadata.
+const SEEDERS_FOR_SEEDER: usize = 3;
 
 /// What an announce touches.
 #[derive(Clone, Copy)]
@@ -169,10 +174,8 @@ impl<const N: usize> Peers<N> {
         self.ids.swap(a, b);
     }
 
-    /// Picks up to `count` peers other than `asker`, each equally likely; leechers only for a seeder.
-    ///
-    /// The candidates are a ring that starts at a random place and is cut into `count` equal parts; one peer is taken
-    /// from each. That needs one random number a peer and no memory of what was taken, and walks forward in memory.
+    /// Picks up to `count` peers other than `asker`, each equally likely. A seeder gets leechers, and in the places that
+    /// are left a few seeders: aria2 says that nothing is left while it knows a magnet link only.
     pub(super) fn sample(
         &self,
         asker: Option<usize>,
@@ -181,12 +184,34 @@ impl<const N: usize> Peers<N> {
         rng: &mut fastrand::Rng,
         mut take: impl FnMut(usize),
     ) {
-        let first = if for_seeder { self.seeders } else { 0 };
-        let asker = asker.filter(|&at| at >= first);
-        let candidates = self.records.len() - first - usize::from(asker.is_some());
+        if !for_seeder {
+            self.sample_of(0..self.records.len(), asker, count, rng, &mut take);
+            return;
+        }
+        let leechers = self.sample_of(self.seeders..self.records.len(), asker, count, rng, &mut take);
+        let places = (count - leechers).min(SEEDERS_FOR_SEEDER);
+        self.sample_of(0..self.seeders, asker, places, rng, &mut take);
+    }
+
+    /// Picks up to `count` peers of `range`, and returns how many.
+    ///
+    /// The candidates are a ring that starts at a random place and is cut into `count` equal parts; one peer is taken
+    /// from each. That needs one random number a peer and no memory of what was taken, and walks forward in memory.
+    fn sample_of(
+        &self,
+        range: Range<usize>,
+        asker: Option<usize>,
+        count: usize,
+        rng: &mut fastrand::Rng,
+        take: &mut impl FnMut(usize),
+    ) -> usize {
+        let first = range.start;
+        let asker = asker.filter(|at| range.contains(at));
+        let candidates = range.len() - usize::from(asker.is_some());
         let past_asker = |at: usize| first + at + usize::from(asker.is_some_and(|asker| first + at >= asker));
         if candidates <= count {
-            return (0..candidates).for_each(|at| take(past_asker(at)));
+            (0..candidates).for_each(|at| take(past_asker(at)));
+            return candidates;
         }
         let start = rng.usize(..candidates);
         let mut low = 0;
@@ -196,6 +221,7 @@ impl<const N: usize> Peers<N> {
             take(past_asker(if at < candidates { at } else { at - candidates }));
             low = high;
         }
+        count
     }
 }
 

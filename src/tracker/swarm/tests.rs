@@ -106,7 +106,7 @@ fn a_mapped_ipv4_address_is_an_ipv4_peer() {
 }
 
 #[test]
-fn a_seeder_is_given_leechers_only() {
+fn a_seeder_is_given_leechers_and_few_seeders() {
     let mut world = World::new(ROOMY);
     for number in 0..100 {
         let peer = Announce { seeder: number % 2 == 0, ..announce(v4(number), number) };
@@ -115,7 +115,25 @@ fn a_seeder_is_given_leechers_only() {
     let asker = Announce { seeder: true, want: Want { v4: 200, v6: 0 }, ..announce(v4(200), 200) };
     let answer = world.send(at(0), &asker).expect("an open tracker answers");
     assert_eq!((answer.seeders, answer.leechers), (51, 50));
-    assert_eq!(BTreeSet::from_iter(world.peers()), (0..100).filter(|n| n % 2 == 1).map(v4).collect());
+    let leechers: BTreeSet<SocketAddr> = (0..100).filter(|n| n % 2 == 1).map(v4).collect();
+    let given = BTreeSet::from_iter(world.peers());
+    assert!(given.is_superset(&leechers));
+    assert_eq!(given.len(), leechers.len() + 3);
+    // leechers come first: with few places there is none for a seeder
+    world.send(at(0), &Announce { want: Want { v4: 50, v6: 0 }, ..asker }).expect("an open tracker answers");
+    assert_eq!(BTreeSet::from_iter(world.peers()), leechers);
+}
+
+/// aria2 1.36 knows no size before it has the metadata, and announces a magnet link with `left=0`. A tracker that gave
+/// leechers alone to it kept it from ever starting.
+#[test]
+fn a_magnet_link_announced_as_complete_finds_the_only_seeders() {
+    let mut world = World::new(ROOMY);
+    world.swarms.add(hash(1), Some(own(None)));
+    world.send(at(0), &Announce { seeder: true, ..announce(v4(1), 1) }).expect("answered");
+    world.send(at(0), &Announce { seeder: true, ..announce(v4(2), 2) }).expect("answered");
+    let ours: SocketAddr = "198.51.100.1:7000".parse().expect("an address");
+    assert_eq!(world.peers(), [ours, v4(1)]);
 }
 
 #[test]
@@ -281,7 +299,7 @@ fn our_own_seeder_comes_first_at_the_address_that_reached_us() {
     assert_eq!((world.peers()[0], world.peers().len()), (reached, 50));
     let answer = world.send(at(0), &Announce { seeder: true, ..announce(v4(7), 7) }).expect("answered");
     assert_eq!(answer.seeders, 2);
-    assert!(!world.peers().contains(&reached), "seeders need no seeder");
+    assert!(world.peers().contains(&reached), "it may know the magnet link alone");
     let by_v6 = Announce { reached_at: Ipv6Addr::LOCALHOST.into(), ..announce(v6(1), 400) };
     world.send(at(0), &by_v6).expect("answered");
     assert!(world.peers().contains(&"[::1]:7000".parse().expect("an address")));
@@ -338,7 +356,7 @@ struct Oracle {
 }
 
 impl Oracle {
-    fn announce(&mut self, now_s: u64, announce: &Announce) -> (Answer, BTreeSet<SocketAddr>) {
+    fn announce(&mut self, now_s: u64, announce: &Announce) -> (Answer, BTreeMap<SocketAddr, bool>) {
         if announce.event == Event::Stopped && !self.torrents.contains_key(&announce.info_hash) {
             return Default::default();
         }
@@ -353,10 +371,9 @@ impl Oracle {
             *downloaded += u32::from(finished && !before.is_some_and(|peer| peer.seeder));
             peers.insert(announce.peer, Known { key: announce.key, seeder: announce.seeder, heard_s: now_s });
         }
-        let wanted = |(address, peer): &(&SocketAddr, &Known)| {
-            announce.event != Event::Stopped && **address != announce.peer && !(announce.seeder && peer.seeder)
-        };
-        let others = peers.iter().filter(wanted).map(|(address, _)| *address).collect();
+        let wanted =
+            |(address, _): &(&SocketAddr, &Known)| announce.event != Event::Stopped && **address != announce.peer;
+        let others = peers.iter().filter(wanted).map(|(address, peer)| (*address, peer.seeder)).collect();
         (self.scrape(announce.info_hash).unwrap_or_default(), others)
     }
 
@@ -421,11 +438,17 @@ proptest! {
                     let picked = world.peers();
                     let distinct = BTreeSet::from_iter(picked.iter().copied());
                     prop_assert_eq!(distinct.len(), picked.len());
-                    prop_assert!(distinct.is_subset(&others));
+                    prop_assert!(distinct.iter().all(|peer| others.contains_key(peer)));
                     for v4 in [true, false] {
-                        let available = others.iter().filter(|other| other.is_ipv4() == v4).count();
-                        let given = picked.iter().filter(|other| other.is_ipv4() == v4).count();
-                        prop_assert_eq!(given, available.min(want.v4));
+                        let of = |complete| others.iter().filter(|(peer, is)| peer.is_ipv4() == v4 && **is == complete).count();
+                        let given = |complete| picked.iter().filter(|peer| peer.is_ipv4() == v4 && others[*peer] == complete).count();
+                        if seeder {
+                            let leechers = of(false).min(want.v4);
+                            prop_assert_eq!(given(false), leechers);
+                            prop_assert_eq!(given(true), of(true).min(want.v4 - leechers).min(3));
+                        } else {
+                            prop_assert_eq!(given(false) + given(true), (of(false) + of(true)).min(want.v4));
+                        }
                     }
                 }
                 Step::Wait(seconds) => now_s += seconds,

@@ -8,7 +8,7 @@ use super::announce::{Announce, Answer, Event, Sample};
 use super::peers::{Peers, Record};
 use crate::ids::{InfoHash, PeerId};
 
-/// The seeder of this very program, listed first for every downloader of its torrent.
+/// The seeder of this very program, listed first for everybody who asks for its torrent.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct OwnSeeder {
     /// Where it listens.
@@ -112,7 +112,7 @@ impl Torrent {
 
     /// Lists our own seeder by up to `wanted` addresses of one family; returns how many those were.
     fn pick_own(&self, announce: &Announce, v4: bool, wanted: usize, sample: &mut Sample) -> usize {
-        let Some(own) = self.own.as_deref().filter(|_| !announce.seeder) else { return 0 };
+        let Some(own) = self.own.as_deref() else { return 0 };
         let fitting = |address: &SocketAddr| address.is_ipv4() == v4 && *address != announce.peer;
         let addresses = own.addresses(announce).into_iter().flatten().filter(fitting).take(wanted);
         addresses.map(|address| sample.push(Compact::of(address).bytes(), own.peer_id)).count()
