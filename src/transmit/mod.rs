@@ -13,6 +13,7 @@
 
 mod arena;
 mod chunk;
+mod mode;
 mod outgoing;
 mod pipe;
 mod socket;
@@ -22,5 +23,6 @@ mod transmitter;
 mod tests;
 
 pub use chunk::Chunk;
+pub use mode::SendMode;
 pub use outgoing::Outgoing;
-pub use transmitter::{Counters, Progress, SendError, SendMode, Sent, Transmitter};
+pub use transmitter::{Counters, Progress, SendError, Sent, Transmitter};

@@ -1,9 +1,7 @@
 //! The three sending paths behind one interface; one for each reactor.
 
-use std::fmt;
 use std::io;
 use std::os::fd::BorrowedFd;
-use std::str::FromStr;
 
 use crate::ids::{FileIndex, TorrentId};
 use crate::limits::{BLOCK, CHUNK};
@@ -11,22 +9,7 @@ use crate::transmit::arena::HeaderArena;
 use crate::transmit::chunk::{Chunk, Frame};
 use crate::transmit::outgoing::{Leftover, Outgoing, Walk, ZeroCopy};
 use crate::transmit::pipe::PipePool;
-use crate::transmit::socket;
-
-/// How payload leaves (`--send`).
-#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
-pub enum SendMode {
-    /// `Splice` where the kernel lets us, else `Copy`.
-    #[default]
-    Auto,
-    /// `vmsplice` into a pipe, `splice` to the socket; `Copy` for a chunk that finds no pipe.
-    Splice,
-    /// `sendmsg` from the map: one copy.
-    Copy,
-    /// `sendmsg` with MSG_ZEROCOPY from the map, for real network cards: on loopback it copies and costs more than `Copy`.
-    /// The socket then signals EPOLLERR for completions too: call [`Transmitter::reap`] before taking that for an error.
-    ZeroCopy,
-}
+use crate::transmit::{SendMode, socket};
 
 /// Whether the socket took all.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
@@ -411,29 +394,5 @@ fn classify(error: io::Error, chunk: &Chunk) -> SendError {
             found: map.file().metadata().map_or(0, |now| now.len()),
         },
         _ => of_socket(error),
-    }
-}
-
-impl FromStr for SendMode {
-    type Err = String;
-    fn from_str(text: &str) -> Result<SendMode, String> {
-        match text {
-            "auto" => Ok(SendMode::Auto),
-            "splice" => Ok(SendMode::Splice),
-            "copy" => Ok(SendMode::Copy),
-            "zerocopy" => Ok(SendMode::ZeroCopy),
-            _ => Err(format!("{text:?} is none of auto, splice, copy, zerocopy")),
-        }
-    }
-}
-
-impl fmt::Display for SendMode {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.pad(match self {
-            SendMode::Auto => "auto",
-            SendMode::Splice => "splice",
-            SendMode::Copy => "copy",
-            SendMode::ZeroCopy => "zerocopy",
-        })
     }
 }
