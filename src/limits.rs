@@ -120,6 +120,9 @@ pub const TRACKER_PEERS_BY_DEFAULT: usize = 50;
 pub const TRACKER_SCRAPE: usize = 74;
 /// Connections of the HTTP tracker at once; each may hold a request head. More wait in the listen queue.
 pub const TRACKER_CONNECTIONS: usize = 8_192;
+/// Connections of the HTTP tracker from one address (IPv6: one /64), so that nobody alone can fill the places. Clients
+/// hold theirs for milliseconds; this is enough for a provider that puts thousands of them behind one address.
+pub const TRACKER_CONNECTIONS_PER_ADDRESS: usize = 256;
 /// Bytes of one HTTP request's head: a scrape of 74 torrents with every byte escaped is 5.3 KiB.
 pub const TRACKER_REQUEST_HEAD: usize = 16 * 1024;
 

@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 use proptest::prelude::*;
 use sower::bencode::{Bounds, Value, decode};
 use sower::ids::{InfoHash, PeerId};
+use sower::limits;
 use sower::tracker::{Config, OwnSeeder, StartError, Stats, Tracker, TrackerHandle};
 
 /// So long a test waits for what must happen.
@@ -27,7 +28,7 @@ fn wait_until(what: &str, mut is: impl FnMut() -> bool) {
     let start = Instant::now();
     while !is() {
         assert!(start.elapsed() < PATIENCE, "waited in vain until {what}");
-        std::thread::yield_now();
+        std::thread::park_timeout(Duration::from_millis(5));
     }
 }
 
@@ -545,6 +546,32 @@ fn what_is_no_http_harms_nobody() {
 }
 
 #[test]
+fn the_slow_are_closed_and_the_greedy_turned_away() {
+    let tracker = open();
+    let mut half = connect(V4, &tracker);
+    send(&mut half, "GET /announce?info_ha");
+    let mut dribble = connect(V4, &tracker);
+    let silent: Vec<_> = (0..limits::TRACKER_CONNECTIONS_PER_ADDRESS - 2).map(|_| connect(V4, &tracker)).collect();
+    wait_until("all are taken", || {
+        tracker.stats(0).counts.http_connections == limits::TRACKER_CONNECTIONS_PER_ADDRESS as u64
+    });
+    let mut further = connect(V4, &tracker);
+    assert!(matches!(further.read(&mut [0]), Ok(0) | Err(_)), "one address holds no more");
+    assert_eq!(get_from(V6, &tracker, "/").status, 200, "others do not notice");
+    let start = Instant::now();
+    while dribble.get_mut().write_all(b"G").is_ok() {
+        assert!(start.elapsed() < PATIENCE, "a head that never ends");
+        std::thread::park_timeout(Duration::from_millis(50));
+    }
+    for mut stream in [half].into_iter().chain(silent) {
+        let mut rest = Vec::new();
+        stream.read_to_end(&mut rest).expect("closed in order");
+        assert!(!rest.starts_with(b"HTTP/1.1 200"));
+    }
+    assert_eq!(get(&tracker, "/").status, 200, "there is room again");
+}
+
+#[test]
 fn the_statistics_page_is_self_contained_and_shows_torrents_on_this_host_only() {
     let tracker = open();
     get(&tracker, &target(TORRENT, 1, "&left=0"));
@@ -670,6 +697,121 @@ fn the_silent_are_forgotten() {
     get_from(V6, &tracker, &target(TORRENT, 1, ""));
     assert_eq!(tracker.stats(0).peers_v6, 1);
     stats_until(&tracker, "all are forgotten", |stats| (stats.torrents, stats.peers_v4, stats.peers_v6) == (0, 0, 0));
+}
+
+// --- clients nobody here wrote ------------------------------------------------------------------------------------
+
+/// A program that is ended with the test.
+struct Program(std::process::Child);
+
+impl Program {
+    /// None, with a line about it, if the program is not installed.
+    fn run(name: &str, arguments: &[&str]) -> Option<Program> {
+        let quiet = std::process::Stdio::null;
+        let started =
+            std::process::Command::new(name).args(arguments).stdin(quiet()).stdout(quiet()).stderr(quiet()).spawn();
+        match started {
+            Ok(child) => Some(Program(child)),
+            Err(error) if error.kind() == ErrorKind::NotFound => {
+                eprintln!("skipped: {name} is not installed");
+                None
+            }
+            Err(error) => panic!("{name}: {error}"),
+        }
+    }
+
+    /// Asks it to end in order, as Ctrl-C does, and waits for that.
+    fn interrupt(mut self) {
+        let id = rustix::process::Pid::from_child(&self.0);
+        rustix::process::kill_process(id, rustix::process::Signal::INT).expect("it runs");
+        wait_until("the program ends", || self.0.try_wait().expect("a child").is_some());
+    }
+}
+
+impl Drop for Program {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
+/// A folder with a file and its torrent, which names `trackers`.
+struct Content {
+    folder: tempfile::TempDir,
+    info_hash: InfoHash,
+    data: Vec<u8>,
+}
+
+fn content(trackers: &[String]) -> Content {
+    use sha1::Digest;
+    let mut rng = fastrand::Rng::with_seed(11);
+    let data: Vec<u8> = (0..300_000).map(|_| rng.u8(..)).collect();
+    let hashes = data.chunks(65_536).map(|piece| sha1::Sha1::digest(piece).into()).collect();
+    let builder = sower::metainfo::Builder::single("content".as_ref(), 300_000, 65_536).hashes(hashes);
+    let tiers = trackers.iter().map(|tracker| vec![tracker.clone()]).collect();
+    let torrent = builder.trackers(tiers).write().expect("a torrent that holds together");
+    let folder = tempfile::tempdir().expect("a scratch folder");
+    std::fs::write(folder.path().join("content"), &data).expect("written");
+    std::fs::write(folder.path().join("content.torrent"), &torrent).expect("written");
+    let info_hash = sower::metainfo::Metainfo::parse(&torrent).expect("our own torrent").info_hash();
+    Content { folder, info_hash, data }
+}
+
+fn aria2(torrent: &std::path::Path, folder: &std::path::Path, seed: &str) -> Option<Program> {
+    let folder = format!("--dir={}", folder.display());
+    let torrent = torrent.to_string_lossy();
+    let quiet = [
+        "--no-conf",
+        "--enable-dht=false",
+        "--enable-dht6=false",
+        "--bt-enable-lpd=false",
+        "--enable-peer-exchange=false",
+    ];
+    let mode =
+        [&*folder, "--check-integrity=true", "--listen-port=20000-40000", "--bt-tracker-interval=1", seed, &*torrent];
+    Program::run("aria2c", &[&quiet[..], &mode].concat())
+}
+
+#[test]
+fn two_aria2_find_each_other_and_say_goodbye() {
+    let tracker = start(Config { interval: Duration::from_secs(1), ..Config::default() });
+    let content = content(&[format!("http://127.0.0.1:{}/announce", tracker.port())]);
+    tracker.add_torrent(content.info_hash, None).expect("there is room");
+    let torrent = content.folder.path().join("content.torrent");
+    let Some(seeder) = aria2(&torrent, content.folder.path(), "--seed-ratio=0") else { return };
+    let first =
+        |stats: Stats| stats.largest.first().map(|torrent| (torrent.seeders, torrent.leechers, torrent.downloaded));
+    wait_until("the seeder is listed", || first(tracker.stats(1)) == Some((1, 0, 0)));
+    let target = tempfile::tempdir().expect("a scratch folder");
+    let leecher = aria2(&torrent, target.path(), "--seed-ratio=0").expect("installed");
+    wait_until("the download is counted", || first(tracker.stats(1)) == Some((2, 0, 1)));
+    assert!(std::fs::read(target.path().join("content")).expect("downloaded") == content.data);
+    leecher.interrupt();
+    seeder.interrupt();
+    wait_until("both are gone", || first(tracker.stats(1)) == Some((0, 0, 1)));
+}
+
+#[test]
+fn transmission_announces_over_both_protocols() {
+    for scheme in ["http", "udp"] {
+        let tracker = open();
+        let content = content(&[format!("{scheme}://127.0.0.1:{}/announce", tracker.port())]);
+        let torrent = content.folder.path().join("content.torrent");
+        let [config, folder] = [".config", ""].map(|name| content.folder.path().join(name).display().to_string());
+        let free = UdpSocket::bind("0.0.0.0:0").and_then(|socket| socket.local_addr()).expect("a free port").port();
+        let port = free.to_string();
+        let arguments = ["-M", "-g", &config, "-w", &folder, "-p", &port, &torrent.display().to_string()];
+        let Some(client) = Program::run("transmission-cli", &arguments) else { return };
+        wait_until("it is listed", || {
+            tracker.stats(1).largest.first().is_some_and(|torrent| {
+                torrent.info_hash == content.info_hash.to_string() && torrent.seeders + torrent.leechers == 1
+            })
+        });
+        let counts = tracker.stats(0).counts;
+        assert_eq!((counts.udp_announces > 0, counts.http_announces > 0), (scheme == "udp", scheme == "http"));
+        assert_eq!((counts.udp_errors, counts.http_failures), (0, 0));
+        client.interrupt();
+    }
 }
 
 proptest! {

@@ -1,5 +1,8 @@
 //! The encoder: appends to a buffer; a debug assertion holds the order of keys.
 
+use std::io::Write;
+use std::ops::Range;
+
 /// Writes bencoded values one after another. Dictionaries are written through closures, so that none stays open.
 #[derive(Default, Debug)]
 pub struct Encoder {
@@ -19,12 +22,12 @@ impl Encoder {
 
     /// Writes a number.
     pub fn integer(&mut self, number: i64) {
-        self.out.extend_from_slice(format!("i{number}e").as_bytes());
+        let _ = write!(self.out, "i{number}e"); // a Vec takes everything
     }
 
     /// Writes a string.
     pub fn bytes(&mut self, bytes: &[u8]) {
-        self.out.extend_from_slice(format!("{}:", bytes.len()).as_bytes());
+        let _ = write!(self.out, "{}:", bytes.len()); // a Vec takes everything
         self.out.extend_from_slice(bytes);
     }
 
@@ -52,15 +55,17 @@ impl Encoder {
 #[derive(Debug)]
 pub struct DictEncoder<'a> {
     encoder: &'a mut Encoder,
-    last: Option<Vec<u8>>,
+    /// Where the last key stands in what was written.
+    last: Option<Range<usize>>,
 }
 
 impl DictEncoder<'_> {
     /// Writes `key`; the caller writes exactly one value to what it returns. Keys must ascend.
     pub fn key(&mut self, key: &[u8]) -> &mut Encoder {
-        debug_assert!(self.last.as_deref().is_none_or(|last| last < key), "keys ascend");
-        self.last = Some(key.to_vec());
+        debug_assert!(self.last.clone().is_none_or(|last| &self.encoder.out[last] < key), "keys ascend");
         self.encoder.bytes(key);
+        let end = self.encoder.out.len();
+        self.last = Some(end - key.len()..end);
         self.encoder
     }
 }

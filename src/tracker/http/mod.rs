@@ -4,10 +4,13 @@
 //! closed on one core. Whatever is wrong with a request for `/announce` or `/scrape`, the answer is `200 OK` and a
 //! bencoded failure reason, because that is what clients show; only what is no HTTP at all gets a bare status.
 
+mod crowd;
+mod listener;
 mod page;
 mod query;
 mod reply;
 mod routes;
 mod server;
+mod stream;
 
 pub(super) use server::HttpServer;

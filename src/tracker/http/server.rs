@@ -1,7 +1,8 @@
 //! Connections: accepted, bounded in number, in size and in time.
 
 use std::io;
-use std::net::SocketAddr;
+use std::net::TcpListener;
+use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -12,28 +13,30 @@ use axum::http::{Request, StatusCode};
 use hyper::body::Incoming;
 use hyper::server::conn::http1;
 use hyper::service::Service;
-use hyper_util::rt::{TokioIo, TokioTimer};
+use hyper_util::rt::TokioTimer;
 use hyper_util::service::TowerToHyperService;
-use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{Semaphore, watch};
 use tokio::time::{sleep, timeout};
 
+use super::crowd::Crowd;
+use super::listener::{Accepted, Listener};
 use super::routes::{Ends, router};
+use super::stream::Stream;
 use crate::limits;
 use crate::tracker::counters::count;
 use crate::tracker::desk::Desk;
 
 /// For a request head to be complete, or the next one to begin: clients write theirs in one packet.
-const HEAD_PATIENCE: Duration = Duration::from_secs(15);
-/// For a whole connection. Also ends one whose other end never reads its answers.
-const CONNECTION_PATIENCE: Duration = Duration::from_secs(600);
+const HEAD_PATIENCE: Duration = Duration::from_secs(10);
+/// For a whole connection; then it may finish its request. Also ends one whose other end never reads its answers.
+const CONNECTION_PATIENCE: Duration = Duration::from_secs(120);
 /// After accepting failed for want of descriptors or memory.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
 
 /// One HTTP thread.
 pub(in crate::tracker) struct HttpServer {
     pub(in crate::tracker) desk: Arc<Desk>,
-    pub(in crate::tracker) listeners: Vec<std::net::TcpListener>,
+    pub(in crate::tracker) listeners: Vec<TcpListener>,
     /// Places for connections, shared by all HTTP threads.
     pub(in crate::tracker) places: Arc<Semaphore>,
     pub(in crate::tracker) stop: watch::Receiver<bool>,
@@ -52,12 +55,12 @@ impl HttpServer {
                 tokio::spawn(async move { desk.expire_silent().await });
             }
             for listener in self.listeners {
-                listener.set_nonblocking(true)?;
                 let acceptor = Acceptor {
-                    listener: TcpListener::from_std(listener)?,
+                    listener: Listener::new(listener)?,
                     desk: self.desk.clone(),
                     router: router(self.desk.clone()),
                     places: self.places.clone(),
+                    crowd: Crowd::default(),
                 };
                 tokio::spawn(acceptor.run());
             }
@@ -69,21 +72,22 @@ impl HttpServer {
 }
 
 struct Acceptor {
-    listener: TcpListener,
+    listener: Listener,
     desk: Arc<Desk>,
     router: Router,
     places: Arc<Semaphore>,
+    crowd: Crowd,
 }
 
 impl Acceptor {
     async fn run(self) {
         let mut http = http1::Builder::new();
         http.timer(TokioTimer::new()).header_read_timeout(HEAD_PATIENCE);
-        http.max_buf_size(limits::TRACKER_REQUEST_HEAD).auto_date_header(false);
+        http.max_buf_size(limits::TRACKER_REQUEST_HEAD).auto_date_header(false).writev(false);
         loop {
             // who finds no place waits in the listen queue; places come free at the latest by the patience above
             let Ok(place) = self.places.clone().acquire_owned().await else { return };
-            let (stream, source) = match self.listener.accept().await {
+            let Accepted { stream, source, reached_at } = match self.listener.accept().await {
                 Ok(accepted) => accepted,
                 Err(error) => {
                     // a connection that was reset while it waited says nothing about the next one
@@ -93,22 +97,26 @@ impl Acceptor {
                     continue;
                 }
             };
+            // too many from there: dropping the stream closes it
+            let Some(seat) = self.crowd.enter(source.ip()) else { continue };
             count(&self.desk.counters.http_connections);
-            if let Some(served) = self.connection(stream, source) {
-                let connection = http.serve_connection(TokioIo::new(served.0), served.1);
-                tokio::spawn(async move {
-                    // errors are resets, timeouts and nonsense: the connection is closed, and that is all
-                    let _ = timeout(CONNECTION_PATIENCE, connection).await;
-                    drop(place);
-                });
-            }
+            let router = TowerToHyperService::new(self.router.clone());
+            let requests = Requests { router, ends: Ends { source, reached_at } };
+            let connection = http.serve_connection(Stream::Bare(stream), requests);
+            tokio::spawn(async move {
+                serve(connection).await;
+                drop((place, seat));
+            });
         }
     }
+}
 
-    fn connection(&self, stream: TcpStream, source: SocketAddr) -> Option<(TcpStream, Requests)> {
-        let reached_at = stream.local_addr().ok()?.ip();
-        let router = TowerToHyperService::new(self.router.clone());
-        Some((stream, Requests { router, ends: Ends { source, reached_at } }))
+/// Errors are resets, timeouts and nonsense: the connection is closed, and that is all.
+async fn serve(connection: http1::Connection<Stream, Requests>) {
+    let mut connection = pin!(connection);
+    if timeout(CONNECTION_PATIENCE, connection.as_mut()).await.is_err() {
+        connection.as_mut().graceful_shutdown();
+        let _ = timeout(HEAD_PATIENCE, connection).await;
     }
 }
 
