@@ -50,8 +50,7 @@ impl Lanes<8> for Avx2 {
 
     #[inline(always)]
     fn row(blocks: &[&[u8; BLOCK]; 8], first: usize, offset: usize) -> Self {
-        let part = |part: usize| load_part(blocks[first + 4 * part], offset);
-        Avx2(op!(_mm256_set_m128i(part(1), part(0))))
+        Avx2(op!(_mm256_set_m128i(load_part(blocks[first + 4], offset), load_part(blocks[first], offset))))
     }
 
     #[inline(always)]

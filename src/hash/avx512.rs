@@ -50,11 +50,10 @@ impl Lanes<16> for Avx512 {
 
     #[inline(always)]
     fn row(blocks: &[&[u8; BLOCK]; 16], first: usize, offset: usize) -> Self {
-        let part = |part: usize| load_part(blocks[first + 4 * part], offset);
-        let row = op!(_mm512_castsi128_si512(part(0)));
-        let row = op!(_mm512_inserti32x4::<1>(row, part(1)));
-        let row = op!(_mm512_inserti32x4::<2>(row, part(2)));
-        Avx512(op!(_mm512_inserti32x4::<3>(row, part(3))))
+        let row = op!(_mm512_castsi128_si512(load_part(blocks[first], offset)));
+        let row = op!(_mm512_inserti32x4::<1>(row, load_part(blocks[first + 4], offset)));
+        let row = op!(_mm512_inserti32x4::<2>(row, load_part(blocks[first + 8], offset)));
+        Avx512(op!(_mm512_inserti32x4::<3>(row, load_part(blocks[first + 12], offset))))
     }
 
     #[inline(always)]

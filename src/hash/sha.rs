@@ -19,9 +19,12 @@ use super::lanes::{BLOCK, State};
 /// The CPU has SHA, SSE4.1 and SSSE3.
 #[target_feature(enable = "sha,sse4.1,ssse3")]
 pub(super) unsafe fn compress<const N: usize>(states: &mut [State; N], data: &[&[u8]; N]) {
-    let mut messages: [Message; N] = std::array::from_fn(|lane| Message::new(&states[lane]));
+    let mut messages = [Message::new(&[0; 5]); N];
+    for (message, state) in messages.iter_mut().zip(states.iter()) {
+        *message = Message::new(state);
+    }
     for block in 0..data[0].len() / BLOCK {
-        mix(&mut messages, |lane, quarter| load(&data[lane][block * BLOCK..], quarter));
+        mix(&mut messages, data, block * BLOCK);
     }
     for (state, message) in states.iter_mut().zip(messages) {
         *state = message.state();
@@ -52,6 +55,7 @@ impl Message {
 }
 
 /// Words `4 * quarter` to `4 * quarter + 3` of the block that `bytes` begins with, the first one highest.
+#[inline]
 #[target_feature(enable = "sha,sse4.1,ssse3")]
 fn load(bytes: &[u8], quarter: usize) -> __m128i {
     let (quarter, _) = bytes[16 * quarter..].split_first_chunk::<16>().expect("whole blocks");
@@ -60,15 +64,21 @@ fn load(bytes: &[u8], quarter: usize) -> __m128i {
     _mm_shuffle_epi8(words, _mm_set_epi64x(0x0001_0203_0405_0607, 0x0809_0a0b_0c0d_0e0f))
 }
 
-/// One block of each message, four rounds of all messages at a time.
+/// The block at `offset` of each message, four rounds of all messages at a time.
+#[inline]
 #[target_feature(enable = "sha,sse4.1,ssse3")]
-fn mix<const N: usize>(messages: &mut [Message; N], load: impl Fn(usize, usize) -> __m128i) {
+fn mix<const N: usize>(messages: &mut [Message; N], data: &[&[u8]; N], offset: usize) {
     let initial = *messages;
-    let mut words: [[__m128i; 4]; N] = std::array::from_fn(|lane| std::array::from_fn(|quarter| load(lane, quarter)));
+    let mut words = [[_mm_setzero_si128(); 4]; N];
+    for (words, data) in words.iter_mut().zip(data) {
+        let block = &data[offset..];
+        *words = [load(block, 0), load(block, 1), load(block, 2), load(block, 3)];
+    }
     /// Rounds `4 * group` to `4 * group + 3` with function `$function`. `e` becomes the `a` to `d` of before: what the
     /// next `sha1nexte` makes its `e` from.
     macro_rules! rounds {
-        ($function:literal: $($group:literal)*) => { $( for (message, w) in messages.iter_mut().zip(&mut words) {
+        ($function:literal: $($group:literal)*) => { $( for lane in 0..N {
+            let (message, w) = (&mut messages[lane], &mut words[lane]);
             if $group >= 4 {
                 let sum = _mm_xor_si128(_mm_sha1msg1_epu32(w[$group % 4], w[($group + 1) % 4]), w[($group + 2) % 4]);
                 w[$group % 4] = _mm_sha1msg2_epu32(sum, w[($group + 3) % 4]);
