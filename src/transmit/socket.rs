@@ -8,6 +8,8 @@ use std::io;
 use std::mem::size_of;
 use std::os::fd::{AsRawFd, BorrowedFd};
 
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
+
 /// Sends `ranges` without waiting and without a signal. `flags` are added (MSG_ZEROCOPY). Answers bytes.
 pub(super) fn send(socket: BorrowedFd<'_>, ranges: &[libc::iovec], flags: libc::c_int) -> io::Result<usize> {
     // SAFETY: all zeros is a message without name, ranges and control data.
@@ -20,17 +22,8 @@ pub(super) fn send(socket: BorrowedFd<'_>, ranges: &[libc::iovec], flags: libc::
     usize::try_from(sent).map_err(|_| io::Error::last_os_error())
 }
 
-/// What SO_MEMINFO tells about sending.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct SendMemory {
-    /// Bytes that the kernel will take now.
-    pub(super) room: u32,
-    /// `poll` would call the socket writable: a third of its buffer is free (sk_stream_is_writeable).
-    pub(super) writable: bool,
-}
-
-/// Asks how much the socket would take. `None` where it cannot tell.
-pub(super) fn send_memory(socket: BorrowedFd<'_>) -> Option<SendMemory> {
+/// Bytes that the socket would take now (SO_MEMINFO). `None` where it cannot tell.
+pub(super) fn room(socket: BorrowedFd<'_>) -> Option<u32> {
     /// Indexes of include/uapi/linux/sock_diag.h.
     const SNDBUF: usize = 3;
     const WMEM_QUEUED: usize = 5;
@@ -43,8 +36,14 @@ pub(super) fn send_memory(socket: BorrowedFd<'_>) -> Option<SendMemory> {
     if answer != 0 {
         return None;
     }
-    let room = counts[SNDBUF].saturating_sub(counts[WMEM_QUEUED]);
-    Some(SendMemory { room, writable: room >= counts[WMEM_QUEUED] / 2 })
+    Some(counts[SNDBUF].saturating_sub(counts[WMEM_QUEUED]))
+}
+
+/// Whether the socket takes bytes now; if not, the kernel will say when it does. A broken one counts as writable: the send
+/// tells what is wrong.
+pub(super) fn is_writable(socket: BorrowedFd<'_>) -> bool {
+    let mut polled = [PollFd::from_borrowed_fd(socket, PollFlags::OUT)];
+    poll(&mut polled, Some(&Timespec::default())) != Ok(0)
 }
 
 /// Lets the socket take MSG_ZEROCOPY.

@@ -17,8 +17,7 @@ pub enum Progress {
     /// All of it.
     #[default]
     Done,
-    /// What it could. Wait for writability (level-triggered or one-shot poll: the kernel need not have refused a byte), then
-    /// [`Transmitter::flush`].
+    /// What it could. The kernel will say when it takes more (an edge of `EPOLLOUT`); then [`Transmitter::flush`].
     Blocked,
 }
 
@@ -341,16 +340,17 @@ impl Transmitter {
         Ok(sent)
     }
 
-    /// Asks the socket for its room. `Blocked` when the next block would not fit and `poll` would wait too: to find that out by
-    /// sending would leave a leftover behind.
+    /// Asks the socket for its room. `Blocked` when the next block would not fit and the kernel has been asked to say when it
+    /// will: `poll` does that (it sets SOCK_NOSPACE), as a send that meets EAGAIN would, but without a leftover. Merely knowing
+    /// that there is no room would wait for an edge that never comes.
     fn look_for_room(&mut self, socket: BorrowedFd<'_>, outgoing: &mut Outgoing) -> Progress {
         self.counters.system_calls += 1;
-        let Some(memory) = socket::send_memory(socket) else {
-            outgoing.room = CHUNK;
+        outgoing.room = socket::room(socket).unwrap_or(CHUNK);
+        if outgoing.room >= BLOCK + BLOCK_OVERHEAD {
             return Progress::Done;
-        };
-        outgoing.room = memory.room;
-        if memory.room < BLOCK + BLOCK_OVERHEAD && !memory.writable { Progress::Blocked } else { Progress::Done }
+        }
+        self.counters.system_calls += 1;
+        if socket::is_writable(socket) { Progress::Done } else { Progress::Blocked }
     }
 
     /// Whether `vmsplice` is allowed here: some containers' filters refuse it.
