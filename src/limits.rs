@@ -142,3 +142,20 @@ pub const WARM_STEP: usize = 32 * 1024;
 pub const FILES_PER_HASHER: usize = 32;
 
 const _: () = assert!(READ_STEP.is_multiple_of(64) && WARM_STEP.is_multiple_of(64), "SHA-1 blocks");
+/// Connections of one reactor; a place number has 24 bits in a kernel token.
+pub const CONNECTIONS: usize = 1 << 20;
+/// Connections whose handshake has not come yet, on one reactor. Beyond it new ones are refused, so a flood of silent
+/// connections costs a flat amount.
+pub const HANDSHAKES: usize = 1_024;
+/// Seconds for a handshake: the slowest real link needs about three round trips.
+pub const HANDSHAKE_SECONDS: u64 = 15;
+/// Seconds of silence after which a peer is given up. Clients send a keep-alive every two minutes (BEP 3).
+pub const SILENCE_SECONDS: u64 = 180;
+/// Seconds after which we send a keep-alive.
+pub const KEEP_ALIVE_SECONDS: u64 = 100;
+/// Seconds for which a peer may take not a single byte of what waits for it.
+pub const STALL_SECONDS: u64 = 120;
+/// Connections from one address: a household or a small company behind one.
+pub const CONNECTIONS_PER_ADDRESS: u16 = 64;
+
+const _: () = assert!(CONNECTIONS <= 1 << 24);

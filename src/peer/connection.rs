@@ -50,7 +50,7 @@ pub enum Event {
     Requested,
     /// It has one more piece.
     Has(PieceIndex),
-    /// It said what it has.
+    /// It said what it has; [`Peer::take_replaced`] is what it had said before.
     HasSet,
 }
 
@@ -65,8 +65,9 @@ pub struct Peer {
     interested: bool,
     upload_only: bool,
     pieces: Pieces,
-    /// A bitfield or one of its substitutes came, or a have, after which none may.
-    stated: bool,
+    complete: bool,
+    /// What it said it has, before it said it anew.
+    replaced: Pieces,
     requests: Requests,
     /// Requests that have come and not been cancelled since: what bounds the work that cancels make.
     cancellable: u64,
@@ -89,7 +90,8 @@ impl Peer {
             interested: false,
             upload_only: false,
             pieces: Pieces::None,
-            stated: false,
+            complete: false,
+            replaced: Pieces::None,
             requests: Requests::default(),
             cancellable: 0,
             metadata_id: None,
@@ -147,10 +149,11 @@ impl Peer {
             Message::NotInterested => Ok(self.set_interested(false)),
             Message::Have(piece) => self.have(piece, torrent),
             Message::Bitfield(bits) => {
-                self.state(Pieces::from_bitfield(bits, torrent.geometry.pieces()).ok_or(Reason::BadBitfield)?)
+                let pieces = Pieces::from_bitfield(bits, torrent.geometry.pieces());
+                pieces.ok_or(Reason::BadBitfield).map(|pieces| self.state(pieces))
             }
-            Message::HaveAll => fast.and_then(|()| self.state(Pieces::All)),
-            Message::HaveNone => fast.and_then(|()| self.state(Pieces::None)),
+            Message::HaveAll => fast.map(|()| self.state(Pieces::All)),
+            Message::HaveNone => fast.map(|()| self.state(Pieces::None)),
             Message::Request(block) => self.request(block, torrent, out),
             Message::Cancel(block) => self.cancel(block, out),
             Message::Piece { .. } => Err(Reason::UnwantedBlock),
@@ -173,16 +176,21 @@ impl Peer {
         if piece.0 >= pieces {
             return Err(Reason::BadPiece);
         }
-        self.stated = true;
-        Ok(if self.pieces.insert(piece, pieces) { Event::Has(piece) } else { Event::None })
+        let new = self.pieces.insert(piece, pieces);
+        self.complete = self.pieces.count(pieces) == pieces;
+        Ok(if new { Event::Has(piece) } else { Event::None })
     }
 
-    fn state(&mut self, pieces: Pieces) -> Result<Event, Reason> {
-        if std::mem::replace(&mut self.stated, true) {
-            return Err(Reason::BadBitfield);
-        }
-        self.pieces = pieces;
-        Ok(Event::HasSet)
+    /// BEP 3 has the bitfield first and once, but aria2 sends another in place of many haves.
+    fn state(&mut self, pieces: Pieces) -> Event {
+        self.complete = pieces == Pieces::All;
+        self.replaced = std::mem::replace(&mut self.pieces, pieces);
+        Event::HasSet
+    }
+
+    /// What it had said it has before the last [`Event::HasSet`].
+    pub fn take_replaced(&mut self) -> Pieces {
+        std::mem::replace(&mut self.replaced, Pieces::None)
     }
 
     fn request(&mut self, block: BlockRef, torrent: &Torrent, out: &mut Vec<u8>) -> Result<Event, Reason> {
@@ -208,7 +216,8 @@ impl Peer {
         allowed
     }
 
-    fn reject(&self, block: BlockRef, out: &mut Vec<u8>) {
+    /// Refuses `block`, if the peer can be told (BEP 6).
+    pub fn reject(&self, block: BlockRef, out: &mut Vec<u8>) {
         if self.reserved.fast() {
             Message::Reject(block).encode(out);
         }
@@ -306,7 +315,7 @@ impl Peer {
 
     /// It has everything, or wants nothing (BEP 21).
     pub fn wants_nothing(&self) -> bool {
-        self.upload_only || self.pieces == Pieces::All
+        self.upload_only || self.complete
     }
 
     /// What it has.

@@ -125,15 +125,13 @@ fn a_cancelled_request_is_answered_with_a_reject_and_a_second_cancel_closes() {
 #[test]
 fn impossible_messages_close_with_their_reason() {
     let torrent = torrent(false);
-    let cases: [(Reserved, &[Message<'_>], Reason); 12] = [
+    let cases: [(Reserved, &[Message<'_>], Reason); 10] = [
         (Reserved::OURS, &[Message::Request(block(4, 0, 1))], Reason::BadRequest),
         (Reserved::OURS, &[Message::Request(block(0, 0, 0))], Reason::BadRequest),
         (Reserved::OURS, &[Message::Request(block(0, 32_768, 1))], Reason::BadRequest),
         (Reserved::OURS, &[Message::Request(block(0, u32::MAX, u32::MAX))], Reason::BadRequest),
         (Reserved::OURS, &[Message::Have(PieceIndex(4))], Reason::BadPiece),
         (Reserved::OURS, &[Message::Bitfield(&[0xff])], Reason::BadBitfield),
-        (Reserved::OURS, &[Message::HaveNone, Message::HaveAll], Reason::BadBitfield),
-        (Reserved::OURS, &[Message::Have(PieceIndex(0)), Message::Bitfield(&[0])], Reason::BadBitfield),
         (Reserved::default(), &[Message::HaveAll], Reason::NotFast),
         (Reserved::default(), &[Message::Extended { id: 0, payload: b"de" }], Reason::BadExtension),
         (Reserved::OURS, &[Message::Extended { id: 0, payload: b"x" }], Reason::BadExtension),
@@ -180,4 +178,14 @@ fn a_peer_that_has_everything_wants_nothing() {
         assert_eq!(event, Ok(Event::Has(PieceIndex(piece))));
     }
     assert!(peer.wants_nothing());
+}
+
+#[test]
+fn a_second_bitfield_replaces_what_was_said_before() {
+    let torrent = torrent(false);
+    let (mut peer, mut out) = peer(Reserved::OURS, &torrent);
+    assert_eq!(peer.handle(Message::Have(PieceIndex(3)), &torrent, &mut out), Ok(Event::Has(PieceIndex(3))));
+    assert_eq!(peer.handle(Message::Bitfield(&[0b1100_0000]), &torrent, &mut out), Ok(Event::HasSet));
+    assert!(peer.take_replaced().contains(PieceIndex(3)));
+    assert!(peer.pieces().contains(PieceIndex(1)) && !peer.pieces().contains(PieceIndex(3)));
 }

@@ -63,7 +63,7 @@ reasons! {
     BadPiece = "piece out of range",
     /// A request that is empty, too long, or not within its piece.
     BadRequest = "request out of range",
-    /// A bitfield with spare bits set, or a second statement of what it has.
+    /// A bitfield with spare bits set.
     BadBitfield = "bad bitfield",
     /// A Fast message without having agreed on Fast.
     NotFast = "fast message without fast extension",

@@ -74,6 +74,11 @@ impl Requests {
         self.queue.is_empty()
     }
 
+    /// All, the next one first.
+    pub fn iter(&self) -> impl Iterator<Item = BlockRef> {
+        self.queue.iter().copied()
+    }
+
     /// The next one.
     pub fn first(&self) -> Option<BlockRef> {
         self.queue.front().copied()

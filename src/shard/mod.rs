@@ -1,1 +1,28 @@
-//! shard
+//! One reactor's world without its IO: the connections, whose turn it is, who is unchoked.
+//!
+//! Events come in (`accept`, `dial`, `received`, `sent`, `blocked`, `writable`, `cold`, `paged_in`, `tick`), work is asked
+//! for: [`Shard::next_output`] (control bytes to hand to a socket), [`Shard::next_turn`] (whose blocks go next) and
+//! [`Shard::next_close`] (connections to take down). Nothing here reads a clock, touches a socket or starts a thread, so
+//! a whole swarm runs in virtual time.
+//!
+//! ```text
+//!            handshake            requests, unchoked
+//! accept --> Greeting ----------> Peer ------------> in turns --next_turn--> out with its blocks
+//! dial   -->    |                  |                    ^                      |  sent: back in turns
+//!               +------ close -----+                    |                      |  blocked: until writable
+//!                                                       +----------------------+  cold: until paged_in
+//! ```
+//!
+//! Invariant: a connection is in turns exactly if it has requests, waits for nothing and is not being closed.
+
+mod choking;
+mod input;
+mod serving;
+mod table;
+mod torrents;
+mod world;
+
+pub use serving::Turn;
+pub use table::Table;
+pub use torrents::{PeerStatus, TorrentStatus};
+pub use world::{Config, Connection, Shard, Totals};

@@ -1,0 +1,162 @@
+//! Turns: whose blocks go next, and what became of them.
+
+use std::cmp::Reverse;
+
+use crate::clock::Time;
+use crate::ids::{BlockRef, PeerKey, TorrentId};
+use crate::limits;
+
+use super::world::{Shard, Stage, Wait};
+
+/// A turn: `key` may be sent blocks of `torrent`.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Turn {
+    /// Whose.
+    pub key: PeerKey,
+    /// Of which torrent.
+    pub torrent: TorrentId,
+    /// Bytes of payload at most.
+    pub bytes: u64,
+}
+
+impl Shard {
+    /// The next connection to serve. The caller takes its blocks and ends the turn with exactly one of
+    /// [`Shard::served`], [`Shard::blocked`], [`Shard::cold`] and [`Shard::close`].
+    pub fn next_turn(&mut self, now: Time) -> Option<Turn> {
+        loop {
+            if self.pacer.global_ready(now, u64::from(limits::BLOCK)) > now {
+                // everybody keeps their place in the order until there is something to give
+                self.limited = true;
+                return None;
+            }
+            let turn = self.turns.next()?;
+            let Some(key) = self.connections.key(turn.slot) else { continue };
+            let Some(connection) = self.connections.get_mut(key) else { continue };
+            let Stage::Peer(torrent, peer) = &mut connection.stage else { continue };
+            let first = peer.requests().first().map_or(0, |block| u64::from(block.length));
+            let due = self.pacer.next_ready(now, *torrent, key.slot, first.min(u64::from(limits::BLOCK)));
+            if due > now {
+                connection.wait = Wait::Pace;
+                self.turns.park(key.slot);
+                self.paced.push(Reverse((due, key)));
+                continue;
+            }
+            connection.wait = Wait::Serving;
+            let bytes = self.pacer.available(now, *torrent, key.slot).min(u64::from(turn.allowance_bytes)).max(first);
+            return Some(Turn { key, torrent: *torrent, bytes });
+        }
+    }
+
+    /// Moves the blocks of `turn` to `blocks`, at most `most` of them.
+    pub fn take_blocks(&mut self, turn: &Turn, most: usize, blocks: &mut Vec<BlockRef>) {
+        blocks.clear();
+        if let Some(Stage::Peer(_, peer)) = self.connections.get_mut(turn.key).map(|connection| &mut connection.stage) {
+            peer.requests().take(most, turn.bytes, blocks);
+        }
+    }
+
+    /// Puts blocks that a turn took and cannot carry back to the front.
+    pub fn put_back(&mut self, key: PeerKey, blocks: &[BlockRef]) {
+        if let Some(Stage::Peer(_, peer)) = self.connections.get_mut(key).map(|connection| &mut connection.stage) {
+            peer.requests().put_back(blocks);
+        }
+    }
+
+    /// The next `most` blocks that `key` waits for.
+    pub fn peek(&mut self, key: PeerKey, most: usize, blocks: &mut Vec<BlockRef>) {
+        blocks.clear();
+        if let Some(Stage::Peer(_, peer)) = self.connections.get_mut(key).map(|connection| &mut connection.stage) {
+            blocks.extend(peer.requests().iter().take(most));
+        }
+    }
+
+    /// Refuses one block that a turn took.
+    pub fn reject(&mut self, key: PeerKey, block: BlockRef) {
+        let Some(connection) = self.connections.get_mut(key) else { return };
+        if let Stage::Peer(_, peer) = &mut connection.stage {
+            peer.reject(block, &mut connection.output);
+        }
+        self.list_output(key);
+    }
+
+    /// The socket of `key` took `bytes` of payload.
+    pub fn sent(&mut self, key: PeerKey, bytes: u64, now: Time) {
+        let Some(connection) = self.connections.get_mut(key) else { return };
+        connection.sent += bytes;
+        connection.sent_in_round += bytes;
+        connection.spoke_at = now;
+        connection.blocked_at = now;
+        if let Stage::Peer(torrent, _) = connection.stage {
+            self.pacer.take(now, torrent, key.slot, bytes);
+            if let Some(swarm) = self.swarms.get_mut(&torrent) {
+                swarm.sent += bytes;
+            }
+        }
+        self.totals.sent += bytes;
+        self.second_sent += bytes;
+    }
+
+    /// The turn of `key` ended with all its blocks in the socket.
+    pub fn served(&mut self, key: PeerKey, bytes: u64) {
+        self.turns.spent(key.slot, u32::try_from(bytes).unwrap_or(u32::MAX));
+        self.release(key, Wait::Serving);
+    }
+
+    /// The socket of `key` takes no more; [`Shard::writable`] is due when everything that was left is in it.
+    pub fn blocked(&mut self, key: PeerKey, bytes: u64, now: Time) {
+        self.turns.spent(key.slot, u32::try_from(bytes).unwrap_or(u32::MAX));
+        self.turns.park(key.slot);
+        if let Some(connection) = self.connections.get_mut(key) {
+            connection.blocked_at = now;
+            connection.wait = Wait::Socket;
+        }
+    }
+
+    /// The socket of `key` takes bytes again.
+    pub fn writable(&mut self, key: PeerKey) {
+        self.release(key, Wait::Socket);
+    }
+
+    /// `blocks` of `key` have to be read from disk first; [`Shard::paged_in`] is due when they are there.
+    pub fn cold(&mut self, key: PeerKey, blocks: &[BlockRef]) {
+        self.turns.park(key.slot);
+        let Some(connection) = self.connections.get_mut(key) else { return };
+        connection.wait = Wait::Disk;
+        self.put_back(key, blocks);
+    }
+
+    /// What `key` waited for is in memory.
+    pub fn paged_in(&mut self, key: PeerKey) {
+        self.release(key, Wait::Disk);
+    }
+
+    /// Lets peers whose own limit allows the next block back into turns.
+    pub fn release_paced(&mut self, now: Time) {
+        while let Some(Reverse((due, key))) = self.paced.peek().copied() {
+            if due > now {
+                return;
+            }
+            self.paced.pop();
+            self.release(key, Wait::Pace);
+        }
+    }
+
+    /// Ends a wait, if it is the one that `key` is in.
+    fn release(&mut self, key: PeerKey, wait: Wait) {
+        if let Some(connection) = self.connections.get_mut(key).filter(|connection| connection.wait == wait) {
+            connection.wait = Wait::Nothing;
+            self.consider(key);
+        }
+    }
+
+    /// Puts `key` in turns or takes it out, as the invariant of this module asks.
+    pub(super) fn consider(&mut self, key: PeerKey) {
+        let Some(connection) = self.connections.get_mut(key) else { return };
+        let wants = connection.peer().is_some_and(|(_, peer)| peer.wants_turn());
+        if wants && connection.wait == Wait::Nothing && connection.closing.is_none() {
+            self.turns.ready(key.slot);
+        } else if !wants {
+            self.turns.remove(key.slot);
+        }
+    }
+}

@@ -1,0 +1,170 @@
+//! The torrents of a shard: which peers each has, what is known of its pieces.
+
+use std::collections::HashMap;
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+use crate::ids::{InfoHash, PeerId, PeerKey, TorrentId};
+use crate::peer::{Peer, Pieces, Reason, Torrent};
+use crate::schedule::Rarity;
+
+use super::world::{Shard, Stage};
+
+/// A torrent and its connections.
+#[derive(Debug)]
+pub(super) struct Swarm {
+    pub(super) torrent: Arc<Torrent>,
+    pub(super) peers: HashMap<PeerId, PeerKey>,
+    pub(super) rarity: Rarity,
+    pub(super) unchoked: usize,
+    /// Slots that it may have; used by the fixed policy alone.
+    pub(super) slots: usize,
+    pub(super) sent: u64,
+}
+
+/// A torrent, for display.
+#[derive(Clone, Debug)]
+pub struct TorrentStatus {
+    /// Which.
+    pub id: TorrentId,
+    /// Payload bytes sent since start.
+    pub sent: u64,
+    /// Connected peers.
+    pub peers: usize,
+    /// Of these, interested in us.
+    pub interested: usize,
+    /// Of these, unchoked.
+    pub unchoked: usize,
+    /// Copies of the rarest piece among the connected peers.
+    pub availability: u32,
+}
+
+/// A connected peer, for display.
+#[derive(Clone, Debug)]
+pub struct PeerStatus {
+    /// Whose.
+    pub torrent: TorrentId,
+    /// Where.
+    pub address: SocketAddr,
+    /// What it calls itself.
+    pub client: Option<String>,
+    /// Payload bytes sent to it.
+    pub sent: u64,
+    /// Bytes a second in the last round.
+    pub sent_rate: u64,
+    /// Pieces it has, in thousandths.
+    pub progress_per_mille: u32,
+    /// Interested in us.
+    pub interested: bool,
+    /// Choked by us.
+    pub choked: bool,
+}
+
+impl Shard {
+    /// Serves a torrent from now on.
+    pub fn add(&mut self, id: TorrentId, torrent: Arc<Torrent>, slots: usize) {
+        let rarity = Rarity::new(torrent.geometry.pieces(), &mut self.rng);
+        self.by_hash.insert(torrent.info_hash, id);
+        let swarm = Swarm { torrent, peers: HashMap::new(), rarity, unchoked: 0, slots, sent: 0 };
+        self.swarms.insert(id, swarm);
+    }
+
+    /// Serves it no more: its connections end with `reason`, new ones are refused.
+    pub fn withdraw(&mut self, id: TorrentId, reason: Reason) {
+        let Some(swarm) = self.swarms.get(&id) else { return };
+        self.by_hash.remove(&swarm.torrent.info_hash);
+        let of_torrent = |stage: &Stage| match stage {
+            Stage::Greeting(torrent) => *torrent == Some(id),
+            Stage::Peer(torrent, _) => *torrent == id,
+        };
+        let keys: Vec<PeerKey> =
+            self.connections.iter().filter(|(_, c)| of_torrent(&c.stage)).map(|(key, _)| key).collect();
+        keys.into_iter().for_each(|key| self.close(key, reason));
+    }
+
+    /// How many of the fixed policy's slots a torrent has here.
+    pub fn set_slots(&mut self, id: TorrentId, slots: usize) {
+        if let Some(swarm) = self.swarms.get_mut(&id) {
+            swarm.slots = slots;
+            self.slots_settled = false;
+        }
+    }
+
+    pub(super) fn torrent_of(&self, info_hash: InfoHash) -> Option<(TorrentId, &Swarm)> {
+        let id = *self.by_hash.get(&info_hash)?;
+        Some((id, self.swarms.get(&id)?))
+    }
+
+    /// Takes a peer out of its swarm's books.
+    pub(super) fn leave(&mut self, torrent: TorrentId, peer: &Peer, waiting: bool) {
+        self.waiting -= usize::from(waiting);
+        let Some(swarm) = self.swarms.get_mut(&torrent) else { return };
+        swarm.peers.remove(&peer.id());
+        count_out(&mut swarm.rarity, peer.pieces());
+        if !peer.is_choked() {
+            // a slot is free again
+            swarm.unchoked -= 1;
+            self.unchoked -= 1;
+            self.slots_settled = false;
+        }
+    }
+
+    /// All torrents, for display.
+    pub fn torrents(&self) -> Vec<TorrentStatus> {
+        let mut interested: HashMap<TorrentId, usize> = HashMap::new();
+        for (torrent, peer) in self.connections.iter().filter_map(|(_, connection)| connection.peer()) {
+            *interested.entry(torrent).or_default() += usize::from(peer.is_interested());
+        }
+        let status = |(&id, swarm): (&TorrentId, &Swarm)| TorrentStatus {
+            id,
+            sent: swarm.sent,
+            peers: swarm.peers.len(),
+            interested: interested.get(&id).copied().unwrap_or(0),
+            unchoked: swarm.unchoked,
+            availability: swarm
+                .rarity
+                .rarest_first(&mut fastrand::Rng::with_seed(0))
+                .next()
+                .map_or(0, |piece| swarm.rarity.count(piece)),
+        };
+        self.swarms.iter().map(status).collect()
+    }
+
+    /// The first `most` peers, for display.
+    pub fn peers(&self, most: usize) -> Vec<PeerStatus> {
+        let status = |(_, connection): (PeerKey, &super::Connection)| {
+            let (torrent, peer) = connection.peer()?;
+            let pieces = self.swarms.get(&torrent)?.torrent.geometry.pieces();
+            let have = u64::from(peer.pieces().count(pieces));
+            Some(PeerStatus {
+                torrent,
+                address: connection.address,
+                client: peer.client().map(str::to_owned),
+                sent: connection.sent,
+                sent_rate: connection.sent_rate,
+                progress_per_mille: u32::try_from(have * 1_000 / u64::from(pieces.max(1))).unwrap_or(1_000),
+                interested: peer.is_interested(),
+                choked: peer.is_choked(),
+            })
+        };
+        self.connections.iter().filter_map(status).take(most).collect()
+    }
+}
+
+/// Counts a peer's pieces into the index.
+pub(super) fn count_in(rarity: &mut Rarity, pieces: &Pieces) {
+    match pieces {
+        Pieces::None => {}
+        Pieces::All => rarity.joined_complete(),
+        Pieces::Some { bits, .. } => rarity.joined(bits),
+    }
+}
+
+/// Counts a peer's pieces out of the index.
+pub(super) fn count_out(rarity: &mut Rarity, pieces: &Pieces) {
+    match pieces {
+        Pieces::None => {}
+        Pieces::All => rarity.left_complete(),
+        Pieces::Some { bits, .. } => rarity.left(bits),
+    }
+}
