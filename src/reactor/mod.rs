@@ -1,4 +1,18 @@
-//! reactor
+//! The loop that moves bytes: one thread, one driver, one shard.
+//!
+//! A turn of the loop: wait for events, apply them to the shard, read the mailbox, hand control bytes to sockets, serve
+//! turns, take connections down. Everything that crosses threads is bounded: commands come through [`Mailbox`] (full: the
+//! sender keeps the command and tries again), numbers leave as the latest [`Snapshot`] (full: the old one is replaced).
 
+mod admission;
 pub mod driver;
+mod event_loop;
+mod mailbox;
+mod paging;
+mod serving;
 pub mod sockets;
+mod start;
+
+pub use admission::Admission;
+pub use mailbox::{Command, Mailbox, Snapshot};
+pub use start::{Reactor, ReactorConfig, StartError, start};

@@ -1,0 +1,214 @@
+//! One turn of the loop after another.
+
+use std::collections::HashMap;
+use std::net::SocketAddr;
+use std::os::fd::{AsFd, OwnedFd};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use crate::clock::Time;
+use crate::ids::{BlockRef, PeerKey, TorrentId};
+use crate::peer::Reason;
+use crate::shard::Shard;
+use crate::storage::{Maps, Payload, Residency};
+use crate::transmit::{Chunk, Outgoing, Transmitter};
+
+use super::admission::Admission;
+use super::driver::{Driver, Event, Token};
+use super::mailbox::{Command, Mailbox, PEERS_SHOWN, Snapshot};
+use super::paging::Paging;
+use super::sockets::{self, Options};
+
+/// Turns between two looks at the driver: 32 chunks take about a millisecond, the longest that a new event waits.
+const TURNS: usize = 32;
+
+/// A connection's kernel side.
+pub(super) struct Socket {
+    pub(super) generation: u32,
+    pub(super) descriptor: OwnedFd,
+    pub(super) outgoing: Outgoing,
+    /// A chunk that begins with this block was paged in and goes out without asking again.
+    pub(super) paged_in: Option<BlockRef>,
+}
+
+/// One reactor: the driver, the shard, and what connects them.
+pub(super) struct EventLoop<D: Driver> {
+    pub(super) driver: D,
+    pub(super) shard: Shard,
+    pub(super) transmitter: Transmitter,
+    pub(super) maps: Maps,
+    pub(super) residency: Residency,
+    pub(super) payloads: HashMap<TorrentId, Payload>,
+    pub(super) sockets: Vec<Option<Socket>>,
+    pub(super) paging: Paging,
+    pub(super) chunk: Chunk,
+    pub(super) blocks: Vec<BlockRef>,
+    pub(super) ahead: Vec<BlockRef>,
+    pub(super) failures: Vec<(TorrentId, String)>,
+    pub(super) admission: Arc<Admission>,
+    pub(super) mailbox: Arc<Mailbox>,
+    pub(super) options: Options,
+    pub(super) origin: Instant,
+    pub(super) waited: Duration,
+    pub(super) ticked: Instant,
+    pub(super) stopping: bool,
+}
+
+impl<D: Driver> EventLoop<D> {
+    /// Runs until told to stop.
+    pub(super) fn run(&mut self) -> std::io::Result<()> {
+        let mut events = Vec::with_capacity(1_024);
+        let mut idle = true;
+        while !self.stopping {
+            let now = self.now();
+            let timeout = if idle { self.shard.next_timeout(now).since(now) } else { Duration::ZERO };
+            let before = Instant::now();
+            self.driver.wait(Some(timeout), &mut events)?;
+            self.waited += before.elapsed();
+            let now = self.now();
+            events.drain(..).for_each(|event| self.apply(event, now));
+            self.shard.release_paced(now);
+            self.tick(now);
+            self.shard.settle_slots(now);
+            self.hand_out_control(now);
+            idle = (0..TURNS).all(|_| !self.serve(now));
+            self.take_down();
+        }
+        self.publish(0);
+        Ok(())
+    }
+
+    fn now(&self) -> Time {
+        Time(u64::try_from(self.origin.elapsed().as_micros()).unwrap_or(u64::MAX))
+    }
+
+    fn apply(&mut self, event: Event, now: Time) {
+        match event {
+            Event::Accepted { socket, address } => self.accept(socket, address, now),
+            Event::Received { token, buffer } => {
+                self.shard.received(token.into(), self.driver.bytes(&buffer), now);
+                self.driver.release(buffer);
+            }
+            Event::Closed { token, error } => {
+                self.shard.close(token.into(), if error.is_some() { Reason::Failed } else { Reason::Ended });
+            }
+            Event::Writable { token } => self.flush(token.into(), now),
+            Event::PagedIn { token, result } => self.paged_in(token, &result),
+            Event::Mail => self.read_mail(now),
+        }
+    }
+
+    fn accept(&mut self, descriptor: OwnedFd, address: SocketAddr, now: Time) {
+        if !self.admission.enter(address.ip()) {
+            return self.shard.refused(Reason::FullAddress);
+        }
+        match self.shard.accept(address, now) {
+            Ok(key) => self.adopt(key, descriptor),
+            Err(_) => self.admission.leave(address.ip()),
+        }
+    }
+
+    fn dial(&mut self, id: TorrentId, address: SocketAddr, now: Time) {
+        if !self.admission.enter(address.ip()) {
+            return;
+        }
+        let opened = sockets::connect(address).and_then(|socket| self.options.apply(&socket).map(|()| socket));
+        match opened.ok().and_then(|socket| Some((self.shard.dial(id, address, now)?, socket))) {
+            Some((key, socket)) => self.adopt(key, socket),
+            None => self.admission.leave(address.ip()),
+        }
+    }
+
+    fn adopt(&mut self, key: PeerKey, descriptor: OwnedFd) {
+        let slot = index(key);
+        if slot >= self.sockets.len() {
+            self.sockets.resize_with(slot + 1, || None);
+        }
+        if self.driver.adopt(descriptor.as_fd(), Token::from(key)).is_err() {
+            self.shard.close(key, Reason::Failed);
+        }
+        let (generation, outgoing) = (key.generation, Outgoing::new());
+        self.sockets[slot] = Some(Socket { generation, descriptor, outgoing, paged_in: None });
+    }
+
+    fn read_mail(&mut self, now: Time) {
+        while let Some(command) = self.mailbox.next() {
+            match command {
+                Command::Add { id, torrent, payload, slots } => {
+                    self.payloads.insert(id, payload);
+                    self.shard.add(id, torrent, slots);
+                }
+                Command::Withdraw { id, reason } => self.withdraw(id, reason),
+                Command::Dial { id, address } => self.dial(id, address, now),
+                Command::Slots { id, slots } => self.shard.set_slots(id, slots),
+                Command::UploadLimit(rate) => self.shard.set_upload_limit(rate, now),
+                Command::Stop => self.stopping = true,
+            }
+        }
+    }
+
+    fn withdraw(&mut self, id: TorrentId, reason: Reason) {
+        self.shard.withdraw(id, reason);
+        self.payloads.remove(&id);
+        self.maps.forget(id);
+    }
+
+    /// Stops a torrent whose data cannot be served any more; the others go on.
+    pub(super) fn fail(&mut self, id: TorrentId, cause: String) {
+        if self.payloads.contains_key(&id) {
+            self.withdraw(id, Reason::TorrentFailed);
+            self.failures.push((id, cause));
+            self.publish(0);
+        }
+    }
+
+    fn hand_out_control(&mut self, now: Time) {
+        while let Some(key) = self.shard.next_output() {
+            self.flush(key, now);
+        }
+    }
+
+    fn take_down(&mut self) {
+        while let Some((key, address, _)) = self.shard.next_close() {
+            self.admission.leave(address.ip());
+            if let Some(socket) = self.sockets[index(key)].take() {
+                self.driver.forget(Token::from(key), socket.descriptor);
+            }
+        }
+    }
+
+    fn tick(&mut self, now: Time) {
+        let passed = self.ticked.elapsed();
+        if passed < Duration::from_secs(1) {
+            return;
+        }
+        let idle_per_mille = self.waited.as_micros() * 1_000 / passed.as_micros().max(1);
+        let busy_per_mille = 1_000u32.saturating_sub(u32::try_from(idle_per_mille).unwrap_or(1_000));
+        self.shard.tick(now, busy_per_mille);
+        self.publish(busy_per_mille);
+        (self.ticked, self.waited) = (Instant::now(), Duration::ZERO);
+    }
+
+    fn publish(&mut self, busy_per_mille: u32) {
+        self.mailbox.publish(Snapshot {
+            totals: self.shard.totals().clone(),
+            torrents: self.shard.torrents(),
+            peers: self.shard.peers(PEERS_SHOWN),
+            failures: self.failures.clone(),
+            connections: self.shard.connections(),
+            unchoked: self.shard.unchoked(),
+            waiting: self.shard.waiting(),
+            busy_per_mille,
+            transmit: self.transmitter.counters(),
+            paged_in: self.paging.done(),
+        });
+    }
+
+    pub(super) fn socket(&mut self, key: PeerKey) -> Option<&mut Socket> {
+        self.sockets.get_mut(index(key))?.as_mut().filter(|socket| socket.generation == key.generation)
+    }
+}
+
+pub(super) fn index(key: PeerKey) -> usize {
+    usize::try_from(key.slot).expect("u32 fits usize")
+}

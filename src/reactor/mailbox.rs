@@ -1,0 +1,117 @@
+//! What crosses into a reactor, and what comes out.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+use crossbeam::queue::ArrayQueue;
+
+use crate::ids::TorrentId;
+use crate::peer::{Reason, Torrent};
+use crate::shard::{PeerStatus, TorrentStatus, Totals};
+use crate::storage::Payload;
+use crate::transmit::Counters;
+
+use super::driver::Waker;
+
+/// Commands that wait for one reactor. It reads the box at least once a second, usually within microseconds.
+const COMMANDS: usize = 4_096;
+/// Peers in a snapshot: what a screen can show.
+pub(super) const PEERS_SHOWN: usize = 1_000;
+
+/// An order to a reactor.
+pub enum Command {
+    /// Serve a torrent.
+    Add {
+        /// Its name from now on.
+        id: TorrentId,
+        /// What peers are told.
+        torrent: Arc<Torrent>,
+        /// Where its bytes are.
+        payload: Payload,
+        /// Slots, for the fixed policy.
+        slots: usize,
+    },
+    /// Serve a torrent no more.
+    Withdraw {
+        /// Which.
+        id: TorrentId,
+        /// What its connections are closed with.
+        reason: Reason,
+    },
+    /// Connect to a peer.
+    Dial {
+        /// For which torrent.
+        id: TorrentId,
+        /// Where.
+        address: SocketAddr,
+    },
+    /// Share of the fixed policy's slots.
+    Slots {
+        /// Of which torrent.
+        id: TorrentId,
+        /// How many.
+        slots: usize,
+    },
+    /// Share of the upload limit, in bytes a second.
+    UploadLimit(Option<u64>),
+    /// End.
+    Stop,
+}
+
+/// A reactor's state, once a second, and once more at its end.
+#[derive(Clone, Debug)]
+pub struct Snapshot {
+    /// Numbers that only grow.
+    pub totals: Totals,
+    /// Its torrents.
+    pub torrents: Vec<TorrentStatus>,
+    /// Some of its peers.
+    pub peers: Vec<PeerStatus>,
+    /// Torrents that it had to stop, and why.
+    pub failures: Vec<(TorrentId, String)>,
+    /// Connections, handshakes included.
+    pub connections: usize,
+    /// Unchoked peers.
+    pub unchoked: usize,
+    /// Interested peers without a slot.
+    pub waiting: usize,
+    /// Part of the last second for which it did not wait, in thousandths.
+    pub busy_per_mille: u32,
+    /// What the sending paths did.
+    pub transmit: Counters,
+    /// Ranges read from disk before they were sent.
+    pub paged_in: u64,
+}
+
+/// The way in and out of one reactor.
+pub struct Mailbox {
+    commands: ArrayQueue<Command>,
+    latest: ArrayQueue<Snapshot>,
+    waker: Waker,
+}
+
+impl Mailbox {
+    pub(super) fn new(waker: Waker) -> Mailbox {
+        Mailbox { commands: ArrayQueue::new(COMMANDS), latest: ArrayQueue::new(1), waker }
+    }
+
+    /// Gives the reactor an order; gives it back if the box is full, which the caller answers by trying again later.
+    pub fn send(&self, command: Command) -> Result<(), Command> {
+        self.commands.push(command)?;
+        self.waker.wake();
+        Ok(())
+    }
+
+    /// The newest snapshot, if there has been one since the last call.
+    pub fn latest(&self) -> Option<Snapshot> {
+        self.latest.pop()
+    }
+
+    pub(super) fn next(&self) -> Option<Command> {
+        self.commands.pop()
+    }
+
+    pub(super) fn publish(&self, snapshot: Snapshot) {
+        self.latest.force_push(snapshot);
+    }
+}

@@ -1,0 +1,88 @@
+//! Ranges on their way from disk, and the peers that wait for them.
+
+use std::collections::{HashMap, VecDeque};
+
+use crate::ids::{FileIndex, PeerKey, TorrentId};
+use crate::storage::ColdRange;
+
+/// Ranges read at once by one reactor: enough for the queue of any disk, few enough that the memory they fill is small
+/// (64 of 256 KiB are 16 MiB).
+const IN_FLIGHT: usize = 64;
+/// Ranges that wait beyond those. When they are full, a peer's range is not queued: it asks again at its next turn.
+const QUEUED: usize = 4_096;
+
+type Name = (TorrentId, FileIndex, usize);
+
+#[derive(Debug)]
+struct Reading {
+    range: ColdRange,
+    waiting: Vec<PeerKey>,
+}
+
+/// What is being read for whom. One range is read once, however many peers wait for it.
+#[derive(Debug, Default)]
+pub(super) struct Paging {
+    tokens: HashMap<Name, u64>,
+    reading: HashMap<u64, Reading>,
+    queue: VecDeque<u64>,
+    in_flight: usize,
+    outstanding: HashMap<PeerKey, u32>,
+    next: u64,
+    done: u64,
+}
+
+impl Paging {
+    /// Asks for `range`, for `peer` or ahead of need; `false` if there is no room.
+    pub(super) fn ask(&mut self, range: ColdRange, peer: Option<PeerKey>) -> bool {
+        let name = range.key();
+        let token = match self.tokens.get(&name) {
+            Some(token) => *token,
+            None if self.reading.len() >= IN_FLIGHT + QUEUED => return false,
+            None => {
+                self.next += 1;
+                self.tokens.insert(name, self.next);
+                self.reading.insert(self.next, Reading { range, waiting: Vec::new() });
+                self.queue.push_back(self.next);
+                self.next
+            }
+        };
+        if let (Some(peer), Some(reading)) = (peer, self.reading.get_mut(&token)) {
+            reading.waiting.push(peer);
+            *self.outstanding.entry(peer).or_default() += 1;
+        }
+        true
+    }
+
+    /// The next range to hand to the driver.
+    pub(super) fn next(&mut self) -> Option<(u64, ColdRange)> {
+        if self.in_flight >= IN_FLIGHT {
+            return None;
+        }
+        let token = self.queue.pop_front()?;
+        self.in_flight += 1;
+        Some((token, self.reading.get(&token)?.range.clone()))
+    }
+
+    /// A range arrived or failed: what it was, and the peers that now wait for nothing more.
+    pub(super) fn finish(&mut self, token: u64) -> Option<(ColdRange, Vec<PeerKey>)> {
+        let Reading { range, mut waiting } = self.reading.remove(&token)?;
+        self.tokens.remove(&range.key());
+        self.in_flight -= 1;
+        self.done += 1;
+        waiting.retain(|peer| {
+            let Some(left) = self.outstanding.get_mut(peer) else { return false };
+            *left -= 1;
+            let ready = *left == 0;
+            if ready {
+                self.outstanding.remove(peer);
+            }
+            ready
+        });
+        Some((range, waiting))
+    }
+
+    /// Ranges read since start.
+    pub(super) fn done(&self) -> u64 {
+        self.done
+    }
+}

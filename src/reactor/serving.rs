@@ -1,0 +1,190 @@
+//! Sending: a turn becomes a chunk, a chunk goes to the socket or waits for the disk.
+
+use std::os::fd::AsFd;
+
+use crate::clock::Time;
+use crate::ids::{BlockRef, PeerKey, TorrentId};
+use crate::peer::Reason;
+use crate::shard::Turn;
+use crate::storage::{ColdRange, PayloadError};
+use crate::transmit::{Progress, SendError};
+
+use super::driver::{Driver, MemoryRange};
+use super::event_loop::EventLoop;
+
+/// Chunks of a peer's own queue that are read from disk before their turn comes.
+const READ_AHEAD_BLOCKS: usize = 64;
+
+impl<D: Driver> EventLoop<D> {
+    /// Serves the next turn; `false` if there is none.
+    pub(super) fn serve(&mut self, now: Time) -> bool {
+        let Some(turn) = self.shard.next_turn(now) else { return false };
+        let key = turn.key;
+        let Some(socket) = self.socket(key) else {
+            self.shard.close(key, Reason::Failed);
+            return true;
+        };
+        if !socket.outgoing.is_idle() {
+            // only control bytes that did not fit can be left here
+            self.shard.blocked(key, 0, now);
+            return true;
+        }
+        let appetite = socket.outgoing.appetite();
+        let mut blocks = std::mem::take(&mut self.blocks);
+        self.shard.take_blocks(&turn, appetite, &mut blocks);
+        self.send(&turn, &blocks, now);
+        self.blocks = blocks;
+        true
+    }
+
+    fn send(&mut self, turn: &Turn, blocks: &[BlockRef], now: Time) {
+        let key = turn.key;
+        let taken = match self.fill_chunk(turn, blocks) {
+            Ok(taken) => taken,
+            Err(error) => return self.fail(turn.torrent, error.to_string()),
+        };
+        self.shard.put_back(key, &blocks[taken..]);
+        if self.wait_for_disk(turn, &blocks[..taken]) {
+            return;
+        }
+        let Some(socket) = self.sockets[super::event_loop::index(key)].as_mut() else { return };
+        socket.paged_in = None;
+        match self.transmitter.send(socket.descriptor.as_fd(), &mut socket.outgoing, &mut self.chunk) {
+            Ok(sent) => {
+                self.shard.sent(key, sent.payload_bytes, now);
+                match sent.progress {
+                    Progress::Done => self.shard.served(key, sent.payload_bytes),
+                    Progress::Blocked => self.shard.blocked(key, sent.payload_bytes, now),
+                }
+            }
+            Err(error) => self.send_failed(key, error),
+        }
+    }
+
+    /// Puts the addresses of `blocks` into the chunk; how many of them fit. A block strewn over too many files is
+    /// rejected.
+    fn fill_chunk(&mut self, turn: &Turn, blocks: &[BlockRef]) -> Result<usize, PayloadError> {
+        self.chunk.clear();
+        let Some(payload) = self.payloads.get(&turn.torrent) else { return Ok(0) };
+        for (taken, block) in blocks.iter().enumerate() {
+            if !self.chunk.has_room(block.length) {
+                return Ok(taken);
+            }
+            match self.chunk.push(&mut self.maps, turn.torrent, payload, *block) {
+                Err(PayloadError::Scattered(block) | PayloadError::OutOfRange(block)) => {
+                    self.shard.reject(turn.key, block);
+                }
+                other => other?,
+            }
+        }
+        Ok(blocks.len())
+    }
+
+    /// Asks for what of the chunk is cold; whether the turn ended by that.
+    fn wait_for_disk(&mut self, turn: &Turn, blocks: &[BlockRef]) -> bool {
+        let key = turn.key;
+        let first = blocks.first().copied();
+        if self.socket(key).is_some_and(|socket| socket.paged_in.is_some() && socket.paged_in == first) {
+            return false;
+        }
+        let mut cold: Vec<ColdRange> = Vec::new();
+        self.chunk.cold_ranges(&self.residency, &mut cold);
+        if cold.is_empty() {
+            return false;
+        }
+        if let Some(socket) = self.socket(key) {
+            socket.paged_in = first;
+        }
+        self.shard.cold(key, blocks);
+        let asked = cold.into_iter().filter(|range| self.paging.ask(range.clone(), Some(key))).count();
+        if asked == 0 {
+            // no room to wait in: the turn comes again
+            self.shard.paged_in(key);
+        }
+        self.read_ahead(turn);
+        self.start_paging();
+        true
+    }
+
+    /// Asks for what the peer will want next, so that its later chunks are warm when their turn comes.
+    fn read_ahead(&mut self, turn: &Turn) {
+        let Some(payload) = self.payloads.get(&turn.torrent) else { return };
+        let mut cold = Vec::new();
+        self.shard.peek(turn.key, READ_AHEAD_BLOCKS, &mut self.ahead);
+        for block in &self.ahead {
+            if !self.chunk.has_room(block.length) {
+                self.chunk.cold_ranges(&self.residency, &mut cold);
+                self.chunk.clear();
+            }
+            if self.chunk.push(&mut self.maps, turn.torrent, payload, *block).is_err() {
+                break;
+            }
+        }
+        self.chunk.cold_ranges(&self.residency, &mut cold);
+        self.chunk.clear();
+        cold.into_iter().for_each(|range| {
+            self.paging.ask(range, None);
+        });
+    }
+
+    fn start_paging(&mut self) {
+        while let Some((token, range)) = self.paging.next() {
+            let memory = MemoryRange { address: range.address().addr(), length: range.length() };
+            if let Err(error) = self.driver.page_in(token, memory) {
+                self.paged_in(token, &Err(error));
+            }
+        }
+    }
+
+    pub(super) fn paged_in(&mut self, token: u64, result: &std::io::Result<()>) {
+        let Some((range, ready)) = self.paging.finish(token) else { return };
+        if let Err(error) = result {
+            let (torrent, file, _) = range.key();
+            let cause = self.unreadable(torrent, file, error);
+            self.fail(torrent, cause);
+        }
+        ready.into_iter().for_each(|key| self.shard.paged_in(key));
+        self.start_paging();
+    }
+
+    fn unreadable(&self, torrent: TorrentId, file: crate::ids::FileIndex, error: &std::io::Error) -> String {
+        let path = self.payloads.get(&torrent).map(|payload| payload.path(file)).unwrap_or_default();
+        match rustix::io::Errno::from_io_error(error) {
+            Some(rustix::io::Errno::FAULT) => {
+                format!("{} was truncated or its disk cannot be read; restore it and start again", path.display())
+            }
+            _ => format!("cannot read {}: {error}", path.display()),
+        }
+    }
+
+    /// Sends what waits for `key`: leftovers first, then control bytes.
+    pub(super) fn flush(&mut self, key: PeerKey, now: Time) {
+        let Some(Some(socket)) = self.sockets.get_mut(super::event_loop::index(key)) else { return };
+        if socket.generation != key.generation {
+            return;
+        }
+        self.shard.take_output(key, now, socket.outgoing.control());
+        match self.transmitter.flush(socket.descriptor.as_fd(), &mut socket.outgoing) {
+            Ok(sent) => {
+                if sent.payload_bytes > 0 {
+                    self.shard.sent(key, sent.payload_bytes, now);
+                }
+                if sent.progress == Progress::Done {
+                    self.shard.writable(key);
+                }
+            }
+            Err(error) => self.send_failed(key, error),
+        }
+    }
+
+    fn send_failed(&mut self, key: PeerKey, error: SendError) {
+        match error {
+            SendError::Peer(_) | SendError::Environment(_) => self.shard.close(key, Reason::Failed),
+            SendError::Truncated { torrent, file, .. } => {
+                self.shard.close(key, Reason::TorrentFailed);
+                let cause = self.unreadable(torrent, file, &rustix::io::Errno::FAULT.into());
+                self.fail(torrent, cause);
+            }
+        }
+    }
+}
