@@ -1,1 +1,22 @@
-//! session
+//! Torrents and their lives: the facade that every front end uses.
+//!
+//! A [`Session`] owns the reactors, the embedded tracker and the announcer, and connects them: peers that trackers name
+//! are dialled, numbers that reactors publish are what trackers are told, files that change stop their torrent. It runs
+//! on the control thread; [`Session::turn`] is its second hand.
+
+mod addresses;
+mod config;
+mod descriptors;
+mod dialling;
+mod entry;
+mod fleet;
+mod identity;
+mod seeding;
+mod status;
+
+pub use config::{SessionConfig, SessionError, TrackerChoice};
+pub use descriptors::raise_descriptor_limit;
+pub use fleet::{Fleet, FleetConfig, FleetError};
+pub use identity::{CLIENT, USER_AGENT, fresh_key, fresh_peer_id};
+pub use seeding::{Farewell, Session, Torrent};
+pub use status::{Status, TorrentState, TorrentView, TrackerView};

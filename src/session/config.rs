@@ -1,0 +1,52 @@
+//! How a session is set up, and why it may not be.
+
+use std::net::IpAddr;
+
+use crate::discovery;
+use crate::tracker;
+
+use super::fleet::{FleetConfig, FleetError};
+
+/// How a session runs.
+#[derive(Clone, Debug)]
+pub struct SessionConfig {
+    /// Its reactors.
+    pub fleet: FleetConfig,
+    /// Where peers reach us; empty: the addresses of this host.
+    pub external: Vec<IpAddr>,
+    /// Runs a tracker of its own.
+    pub tracker: Option<TrackerChoice>,
+    /// Trackers beside those of the torrents; private torrents do not use them.
+    pub added_trackers: Vec<String>,
+}
+
+/// The embedded tracker's port.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum TrackerChoice {
+    /// 6969, or another that is free.
+    AnyPort,
+    /// This one.
+    Port(u16),
+}
+
+/// Why there is no session.
+#[derive(Debug, thiserror::Error)]
+pub enum SessionError {
+    /// The reactors.
+    #[error(transparent)]
+    Fleet(#[from] FleetError),
+    /// The embedded tracker.
+    #[error(transparent)]
+    Tracker(#[from] tracker::StartError),
+    /// A tracker URL that cannot be used.
+    #[error("tracker {url}: {cause}")]
+    BadTracker {
+        /// As it was given.
+        url: String,
+        /// Why.
+        cause: discovery::BadTracker,
+    },
+    /// The embedded tracker is full.
+    #[error(transparent)]
+    Full(#[from] tracker::Full),
+}

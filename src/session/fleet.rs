@@ -1,0 +1,275 @@
+//! All reactors as one: orders go to each, numbers come back summed.
+
+use std::collections::{HashMap, VecDeque};
+use std::io;
+use std::net::SocketAddr;
+use std::os::fd::OwnedFd;
+use std::sync::Arc;
+
+use crate::ids::TorrentId;
+use crate::peer::{Identity, Reason, Torrent};
+use crate::reactor::driver::{DriverChoice, RingRefused, probe};
+use crate::reactor::sockets::{self, Family, ListenError, Listening, Options};
+use crate::reactor::{Admission, Command, Mailbox, Reactor, ReactorConfig, Snapshot, StartError};
+use crate::schedule::{Slots, apportion};
+use crate::shard::Config;
+use crate::storage::Payload;
+use crate::transmit::SendMode;
+
+/// How reactors are run.
+#[derive(Clone, Debug)]
+pub struct FleetConfig {
+    /// How many.
+    pub reactors: usize,
+    /// Which driver.
+    pub driver: DriverChoice,
+    /// Which path payload takes.
+    pub send: SendMode,
+    /// Port; `None` takes 6881, or the next one that is free.
+    pub port: Option<u16>,
+    /// Policy for slots.
+    pub slots: Slots,
+    /// Bytes of payload a second for everybody together.
+    pub upload_limit: Option<u64>,
+    /// Bytes of payload a second for each peer.
+    pub peer_limit: Option<u64>,
+    /// Connections in all.
+    pub connections: usize,
+    /// Connections from one address.
+    pub connections_per_address: u16,
+    /// Options of connections.
+    pub options: Options,
+}
+
+/// Why reactors do not run.
+#[derive(Debug, thiserror::Error)]
+pub enum FleetError {
+    /// No listener.
+    #[error(transparent)]
+    Listen(#[from] ListenError),
+    /// A reactor failed to start.
+    #[error(transparent)]
+    Start(#[from] StartError),
+    /// The chosen driver cannot be used here.
+    #[error("io_uring cannot be used here ({0}): use --driver auto or --driver epoll")]
+    NoRing(#[from] RingRefused),
+    /// Anything else.
+    #[error(transparent)]
+    Io(#[from] io::Error),
+}
+
+/// The ports of BitTorrent by custom (BEP 3).
+const PORTS: std::ops::RangeInclusive<u16> = 6881..=6889;
+/// Connections that wait to be accepted; the kernel cuts it to net.core.somaxconn.
+const BACKLOG: i32 = 4_096;
+
+/// The running reactors.
+pub struct Fleet {
+    reactors: Vec<Reactor>,
+    latest: Vec<Option<Snapshot>>,
+    /// Orders that a full mailbox did not take, in order, by reactor.
+    pending: Vec<VecDeque<Command>>,
+    port: u16,
+    driver: &'static str,
+    slots: Slots,
+    upload_limit: Option<u64>,
+    next: usize,
+}
+
+impl Fleet {
+    /// Opens the port and starts the reactors.
+    pub fn start(config: &FleetConfig, identity: Identity, rng: &mut fastrand::Rng) -> Result<Fleet, FleetError> {
+        let ring = match config.driver {
+            DriverChoice::Auto => probe().is_ok(),
+            DriverChoice::IoUring => probe().map(|()| true)?,
+            DriverChoice::Epoll => false,
+        };
+        let listeners = listen(config.port, config.reactors)?;
+        let port = sockets::local_address(&listeners[0])?.port();
+        let identity = Arc::new(Identity { port, ..identity });
+        let admission = Arc::new(Admission::new(config.connections_per_address, (rng.u64(..), rng.u64(..))));
+        let mut reactors = Vec::new();
+        for (number, listener) in listeners.into_iter().enumerate() {
+            reactors.push(crate::reactor::start(ReactorConfig {
+                number,
+                ring,
+                send: config.send,
+                listeners: vec![listener],
+                options: config.options.clone(),
+                admission: admission.clone(),
+                shard: Config {
+                    identity: identity.clone(),
+                    slots: config.slots,
+                    connections_max: config.connections.div_ceil(config.reactors),
+                    peer_rate: config.peer_limit,
+                    seed: rng.u64(..),
+                },
+            })?);
+        }
+        let count = reactors.len();
+        let mut fleet = Fleet {
+            reactors,
+            latest: vec![None; count],
+            pending: (0..count).map(|_| VecDeque::new()).collect(),
+            port,
+            driver: if ring { "io_uring" } else { "epoll" },
+            slots: config.slots,
+            upload_limit: config.upload_limit,
+            next: 0,
+        };
+        fleet.share_upload_limit();
+        Ok(fleet)
+    }
+
+    /// Port that peers connect to.
+    pub fn port(&self) -> u16 {
+        self.port
+    }
+
+    /// Name of the driver in use.
+    pub fn driver(&self) -> &'static str {
+        self.driver
+    }
+
+    /// How many reactors run.
+    pub fn len(&self) -> usize {
+        self.reactors.len()
+    }
+
+    /// None runs.
+    pub fn is_empty(&self) -> bool {
+        self.reactors.is_empty()
+    }
+
+    /// Serves a torrent.
+    pub fn add(&mut self, id: TorrentId, torrent: &Arc<Torrent>, payload: &Payload) {
+        let slots = if let Slots::Fixed(slots) = self.slots { slots } else { 0 };
+        let shares = apportion(slots, &vec![0; self.reactors.len()]);
+        for (reactor, slots) in shares.into_iter().enumerate() {
+            let slots = usize::try_from(slots).unwrap_or(usize::MAX);
+            self.send(reactor, Command::Add { id, torrent: torrent.clone(), payload: payload.clone(), slots });
+        }
+    }
+
+    /// Serves a torrent no more.
+    pub fn withdraw(&mut self, id: TorrentId, reason: Reason) {
+        (0..self.reactors.len()).for_each(|reactor| self.send(reactor, Command::Withdraw { id, reason }));
+    }
+
+    /// Connects to a peer, from one reactor after the other.
+    pub fn dial(&mut self, id: TorrentId, address: SocketAddr) {
+        self.next = (self.next + 1) % self.reactors.len();
+        self.send(self.next, Command::Dial { id, address });
+    }
+
+    fn send(&mut self, reactor: usize, command: Command) {
+        self.pending[reactor].push_back(command);
+        self.deliver(reactor);
+    }
+
+    fn deliver(&mut self, reactor: usize) {
+        let mailbox: &Arc<Mailbox> = self.reactors[reactor].mailbox();
+        while let Some(command) = self.pending[reactor].pop_front() {
+            if let Err(command) = mailbox.send(command) {
+                self.pending[reactor].push_front(command);
+                return;
+            }
+        }
+    }
+
+    /// Takes in what the reactors published, hands out what waits, divides limits anew. Once a second. An error means
+    /// that a reactor has ended by itself.
+    pub fn refresh(&mut self) -> io::Result<()> {
+        for reactor in 0..self.reactors.len() {
+            self.deliver(reactor);
+            if self.reactors[reactor].is_finished() {
+                self.reactors[reactor].stop()?;
+                return Err(io::Error::other("a reactor ended"));
+            }
+        }
+        self.collect();
+        if self.reactors.len() > 1 {
+            self.share_slots();
+            self.share_upload_limit();
+        }
+        Ok(())
+    }
+
+    fn collect(&mut self) {
+        for (reactor, latest) in self.reactors.iter().zip(&mut self.latest) {
+            if let Some(snapshot) = reactor.mailbox().latest() {
+                *latest = Some(snapshot);
+            }
+        }
+    }
+
+    /// The latest snapshot of each reactor that has published one.
+    pub fn snapshots(&self) -> impl Iterator<Item = &Snapshot> {
+        self.latest.iter().flatten()
+    }
+
+    /// Slots of the fixed policy are a torrent's, whichever reactors its peers came to.
+    fn share_slots(&mut self) {
+        let Slots::Fixed(slots) = self.slots else { return };
+        let count = self.reactors.len();
+        let mut interested: HashMap<TorrentId, Vec<u32>> = HashMap::new();
+        for (reactor, snapshot) in self.latest.iter().enumerate() {
+            for torrent in snapshot.iter().flat_map(|snapshot| &snapshot.torrents) {
+                let shares = interested.entry(torrent.id).or_insert_with(|| vec![0; count]);
+                shares[reactor] = u32::try_from(torrent.interested).unwrap_or(u32::MAX);
+            }
+        }
+        for (id, interested) in interested {
+            for (reactor, slots) in apportion(slots, &interested).into_iter().enumerate() {
+                self.send(reactor, Command::Slots { id, slots: usize::try_from(slots).unwrap_or(usize::MAX) });
+            }
+        }
+    }
+
+    /// The upload limit goes to where unchoked peers are, in KiB so that the shares are 32 bits wide.
+    fn share_upload_limit(&mut self) {
+        let Some(limit) = self.upload_limit else { return };
+        let unchoked: Vec<u32> = (self.latest.iter())
+            .map(|latest| latest.as_ref().map_or(0, |snapshot| u32::try_from(snapshot.unchoked).unwrap_or(u32::MAX)))
+            .collect();
+        let kib = u32::try_from(limit / 1_024).unwrap_or(u32::MAX);
+        for (reactor, share) in apportion(kib, &unchoked).into_iter().enumerate() {
+            let whole = if unchoked.len() == 1 { limit } else { u64::from(share) * 1_024 };
+            self.send(reactor, Command::UploadLimit(Some(whole)));
+        }
+    }
+
+    /// Ends all reactors; afterwards the snapshots are final, exact to the byte.
+    pub fn stop(&mut self) -> io::Result<()> {
+        let ended: Vec<io::Result<()>> = self.reactors.iter_mut().map(Reactor::stop).collect();
+        self.collect();
+        ended.into_iter().collect()
+    }
+}
+
+/// One listener for each reactor, all on one port.
+fn listen(port: Option<u16>, count: usize) -> Result<Vec<OwnedFd>, FleetError> {
+    let candidates: Vec<u16> = port.map_or_else(|| PORTS.chain([0]).collect(), |port| vec![port]);
+    let mut last = None;
+    for port in candidates {
+        match listen_on(port, count) {
+            Ok(listeners) => return Ok(listeners),
+            Err(FleetError::Listen(error @ ListenError::InUse { .. })) => last = Some(error),
+            Err(error) => return Err(error),
+        }
+    }
+    Err(last.map_or_else(|| io::Error::other("no port").into(), FleetError::from))
+}
+
+fn listen_on(port: u16, count: usize) -> Result<Vec<OwnedFd>, FleetError> {
+    let how = Listening { port, family: Family::Both, shared: false, backlog: BACKLOG };
+    // SO_REUSEPORT would let a second program of the same user share the port and steal half the peers, so the port is
+    // first taken without it
+    let exclusive = sockets::listener(how)?;
+    let port = sockets::local_address(&exclusive)?.port();
+    if count == 1 {
+        return Ok(vec![exclusive]);
+    }
+    drop(exclusive);
+    (0..count).map(|_| Ok(sockets::listener(Listening { port, shared: true, ..how })?)).collect()
+}

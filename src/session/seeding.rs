@@ -1,0 +1,328 @@
+//! The session of a seeder: what it is made of, its second hand, its end.
+
+use std::collections::{BTreeMap, HashMap};
+use std::io;
+use std::net::IpAddr;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::{Duration, Instant};
+
+use tokio::sync::mpsc;
+
+use crate::clock::Time;
+use crate::discovery::{self, Announced, Announcer, Found, Handle, Stats, Trackers, parse_tiers};
+use crate::ids::{InfoHash, PeerId, TorrentId};
+use crate::metainfo::Metainfo;
+use crate::peer::{self, Identity, Reason};
+use crate::storage::{self, Content, Payload};
+use crate::tracker::{self, OwnSeeder, Tracker, TrackerHandle};
+
+use super::addresses::Reachable;
+use super::config::{SessionConfig, SessionError, TrackerChoice};
+use super::dialling::Dialling;
+use super::entry::Entry;
+use super::fleet::Fleet;
+use super::identity::{CLIENT, USER_AGENT, fresh_key, fresh_peer_id};
+use super::status::Status;
+
+/// Trackers get this long to hear `stopped`.
+const FAREWELL: Duration = Duration::from_secs(5);
+/// Turns (seconds) between two looks at the files of all torrents.
+const CHECK_TURNS: u64 = 2;
+/// The port of trackers by custom.
+const TRACKER_PORT: u16 = 6969;
+
+/// A torrent to seed: complete and verified.
+pub struct Torrent {
+    /// What it is.
+    pub metainfo: Metainfo,
+    /// Its files.
+    pub content: Content,
+    /// Their state when they were verified.
+    pub identities: Vec<storage::Identity>,
+}
+
+/// What the end of a session brought.
+#[derive(Clone, Copy, Debug)]
+pub struct Farewell {
+    /// Payload bytes sent in all.
+    pub uploaded: u64,
+    /// How the trackers took it.
+    pub trackers: discovery::Farewell,
+}
+
+/// A running seeder.
+pub struct Session {
+    fleet: Fleet,
+    tracker: Option<TrackerHandle>,
+    announcer: Announcer,
+    found: mpsc::Receiver<Found>,
+    torrents: BTreeMap<TorrentId, Entry>,
+    by_hash: HashMap<InfoHash, TorrentId>,
+    dialling: Dialling,
+    added_trackers: Vec<Vec<discovery::TrackerUrl>>,
+    reachable: Reachable,
+    peer_id: PeerId,
+    origin: Instant,
+    turned: Instant,
+    turns: u64,
+    status: Status,
+}
+
+impl Session {
+    /// Opens the ports and starts the threads. Runs on the tokio runtime that it is called on.
+    pub async fn start(config: SessionConfig) -> Result<Session, SessionError> {
+        let mut rng = fastrand::Rng::new();
+        let added_trackers = check_trackers(&config.added_trackers)?;
+        let peer_id = fresh_peer_id(&mut rng);
+        let identity = Identity { peer_id, client: CLIENT.to_owned(), port: 0 };
+        let fleet = Fleet::start(&config.fleet, identity, &mut rng)?;
+        let tracker = config.tracker.map(|choice| start_tracker(choice, &config.external)).transpose()?;
+        let announcing = discovery::Config {
+            user_agent: USER_AGENT.to_owned(),
+            ..discovery::Config::new(peer_id, fresh_key(&mut rng), fleet.port())
+        };
+        let (announcer, found) = Announcer::start(announcing);
+        Ok(Session {
+            fleet,
+            tracker,
+            announcer,
+            found,
+            torrents: BTreeMap::new(),
+            by_hash: HashMap::new(),
+            dialling: Dialling::default(),
+            added_trackers,
+            reachable: Reachable::find(&config.external),
+            peer_id,
+            origin: Instant::now(),
+            turned: Instant::now(),
+            turns: 0,
+            status: Status::default(),
+        })
+    }
+
+    /// The reactors.
+    pub fn fleet(&self) -> &Fleet {
+        &self.fleet
+    }
+
+    /// URLs of the embedded tracker, the best first; none if it does not run.
+    pub fn tracker_urls(&self) -> Vec<String> {
+        self.tracker.as_ref().map_or_else(Vec::new, |tracker| self.reachable.tracker_urls(tracker.port()))
+    }
+
+    /// Begins to seed. Bad tracker URLs of the torrent are passed over. A torrent that is seeded already stays as it is.
+    pub async fn add(&mut self, torrent: Torrent) -> Result<TorrentId, SessionError> {
+        let info_hash = torrent.metainfo.info_hash();
+        if let Some(id) = self.by_hash.get(&info_hash) {
+            return Ok(*id);
+        }
+        let id = TorrentId(u32::try_from(self.torrents.len()).expect("fewer torrents than memory for them"));
+        let (metainfo, content) = (Arc::new(torrent.metainfo), Arc::new(torrent.content));
+        if let Some(tracker) = &self.tracker {
+            let (external_v4, external_v6) = self.reachable.one_of_each();
+            let own = OwnSeeder { port: self.fleet.port(), peer_id: self.peer_id, external_v4, external_v6 };
+            tracker.add_torrent(info_hash, Some(own))?;
+        }
+        self.serve(id, &metainfo, &content);
+        let uploaded = Arc::new(AtomicU64::new(0));
+        let announced = self.announce(&metainfo, &uploaded).await;
+        self.by_hash.insert(info_hash, id);
+        self.torrents.insert(
+            id,
+            Entry {
+                metainfo,
+                content,
+                identities: torrent.identities.into(),
+                uploaded,
+                upload_rate: 0,
+                peers: 0,
+                unchoked: 0,
+                failure: None,
+                announced,
+            },
+        );
+        Ok(id)
+    }
+
+    fn serve(&mut self, id: TorrentId, metainfo: &Metainfo, content: &Arc<Content>) {
+        let geometry = metainfo.geometry().clone();
+        let payload = Payload::new(Arc::new(geometry.clone()), content.clone());
+        let torrent = peer::Torrent {
+            info_hash: metainfo.info_hash(),
+            geometry,
+            info: metainfo.info_bytes().clone(),
+            private: metainfo.private(),
+        };
+        self.fleet.add(id, &Arc::new(torrent), &payload);
+    }
+
+    async fn announce(&self, metainfo: &Metainfo, uploaded: &Arc<AtomicU64>) -> Option<Handle> {
+        let ours = self.tracker_urls();
+        let theirs: Vec<Vec<String>> = (metainfo.trackers().iter())
+            .map(|tier| tier.iter().filter(|url| !ours.contains(url)).cloned().collect())
+            .collect();
+        let (tiers, _) = parse_tiers(&theirs);
+        let trackers = match metainfo.private() {
+            true => Trackers::Private { tiers },
+            false => Trackers::Public { tiers, added: self.added_trackers.clone() },
+        };
+        let uploaded = uploaded.clone();
+        let stats = move || Stats {
+            uploaded: uploaded.load(Ordering::Relaxed),
+            downloaded: 0,
+            left: 0,
+            // seeders dial too, for the sake of leechers that cannot be reached from everywhere
+            peers_wanted: 50,
+        };
+        let announced = Announced { info_hash: metainfo.info_hash(), trackers, stats: Arc::new(stats) };
+        Some(self.announcer.add(announced).await)
+    }
+
+    /// The second hand: takes in numbers, dials, looks at files. Call it once a second; an error ends the session.
+    pub async fn turn(&mut self) -> io::Result<()> {
+        self.turns += 1;
+        self.fleet.refresh()?;
+        self.take_numbers();
+        self.dial_found();
+        if self.turns.is_multiple_of(CHECK_TURNS) {
+            self.check_files().await;
+        }
+        self.status = self.make_status();
+        Ok(())
+    }
+
+    fn take_numbers(&mut self) {
+        let seconds = self.turned.elapsed().as_secs_f64().max(0.001);
+        self.turned = Instant::now();
+        let mut sums: HashMap<TorrentId, (u64, usize, usize)> = HashMap::new();
+        for torrent in self.fleet.snapshots().flat_map(|snapshot| &snapshot.torrents) {
+            let sum = sums.entry(torrent.id).or_default();
+            *sum = (sum.0 + torrent.sent, sum.1 + torrent.peers, sum.2 + torrent.unchoked);
+        }
+        for (id, entry) in &mut self.torrents {
+            let (sent, peers, unchoked) = sums.get(id).copied().unwrap_or_default();
+            let before = entry.uploaded.swap(sent, Ordering::Relaxed);
+            #[expect(
+                clippy::cast_possible_truncation,
+                clippy::cast_sign_loss,
+                clippy::cast_precision_loss,
+                reason = "a rate for display"
+            )]
+            let rate = (sent.saturating_sub(before) as f64 / seconds) as u64;
+            (entry.upload_rate, entry.peers, entry.unchoked) = (rate, peers, unchoked);
+        }
+        let failures: Vec<(TorrentId, String)> =
+            self.fleet.snapshots().flat_map(|snapshot| snapshot.failures.iter().cloned()).collect();
+        failures.into_iter().for_each(|(id, cause)| self.fail(id, cause));
+    }
+
+    /// Stops one torrent; the others go on. The trackers hear of it with the next turn's announces.
+    fn fail(&mut self, id: TorrentId, cause: String) {
+        let Some(entry) = self.torrents.get_mut(&id).filter(|entry| entry.failure.is_none()) else { return };
+        entry.failure = Some(cause);
+        if let Some(tracker) = &self.tracker {
+            tracker.remove_torrent(entry.metainfo.info_hash());
+        }
+        if let Some(announced) = entry.announced.take() {
+            tokio::spawn(announced.remove());
+        }
+        self.fleet.withdraw(id, Reason::TorrentFailed);
+    }
+
+    fn dial_found(&mut self) {
+        let now = Time(u64::try_from(self.origin.elapsed().as_micros()).unwrap_or(u64::MAX));
+        while let Ok(found) = self.found.try_recv() {
+            let Some((id, entry)) =
+                self.by_hash.get(&found.info_hash).and_then(|id| Some((*id, self.torrents.get(id)?)))
+            else {
+                continue;
+            };
+            if entry.failure.is_some() {
+                continue;
+            }
+            for address in self.dialling.choose(id, entry.peers, found.peers, now) {
+                self.fleet.dial(id, address);
+            }
+        }
+    }
+
+    /// Compares the files of all torrents with what was verified. Files may be on a disk that hangs, so another thread
+    /// looks.
+    async fn check_files(&mut self) {
+        let served = self.torrents.iter().filter(|(_, entry)| entry.failure.is_none());
+        let jobs: Vec<_> = served.map(|(id, entry)| (*id, entry.content.clone(), entry.identities.clone())).collect();
+        let look = move || -> Vec<(TorrentId, String)> {
+            let changed = |(id, content, before): (TorrentId, Arc<Content>, Arc<[storage::Identity]>)| {
+                content.compare(&before).err().map(|fault| (id, fault.to_string()))
+            };
+            jobs.into_iter().filter_map(changed).collect()
+        };
+        let faults = tokio::task::spawn_blocking(look).await.unwrap_or_default();
+        faults.into_iter().for_each(|(id, cause)| self.fail(id, cause));
+    }
+
+    /// Everything at the last turn.
+    pub fn status(&self) -> &Status {
+        &self.status
+    }
+
+    fn make_status(&self) -> Status {
+        let mut status = Status::default();
+        let mut closed: HashMap<&'static str, u64> = HashMap::new();
+        for snapshot in self.fleet.snapshots() {
+            status.connections += snapshot.connections;
+            status.unchoked += snapshot.unchoked;
+            status.waiting += snapshot.waiting;
+            status.busy_per_mille = status.busy_per_mille.max(snapshot.busy_per_mille);
+            status.paged_in += snapshot.paged_in;
+            status.spliced += snapshot.transmit.spliced_bytes;
+            status.copied += snapshot.transmit.copied_bytes;
+            status.peers.extend(snapshot.peers.iter().cloned());
+            for (reason, count) in Reason::ALL.iter().zip(&snapshot.totals.closed) {
+                *closed.entry(reason.name()).or_default() += count;
+            }
+        }
+        status.closed = closed.into_iter().filter(|(_, count)| *count > 0).collect();
+        status.closed.sort_by_key(|(name, count)| (std::cmp::Reverse(*count), *name));
+        status.peers.sort_by_key(|peer| std::cmp::Reverse(peer.sent_rate));
+        status.torrents = self.torrents.iter().map(|(id, entry)| entry.view(*id)).collect();
+        status.uploaded = status.torrents.iter().map(|torrent| torrent.uploaded).sum();
+        status.upload_rate = status.torrents.iter().map(|torrent| torrent.upload_rate).sum();
+        status
+    }
+
+    /// Ends in order: connections are closed, numbers are final, trackers hear `stopped`, at most 5 s.
+    pub async fn shutdown(mut self) -> Farewell {
+        let stopped = self.fleet.stop();
+        self.take_numbers();
+        let uploaded = self.torrents.values().map(|entry| entry.uploaded.load(Ordering::Relaxed)).sum();
+        let trackers = self.announcer.shutdown(FAREWELL).await;
+        if let Some(tracker) = self.tracker {
+            tracker.stop();
+        }
+        // whatever ended a reactor has been told by `turn`
+        drop(stopped);
+        Farewell { uploaded, trackers }
+    }
+}
+
+fn check_trackers(urls: &[String]) -> Result<Vec<Vec<discovery::TrackerUrl>>, SessionError> {
+    let tiers: Vec<Vec<&String>> = urls.iter().map(|url| vec![url]).collect();
+    let (tiers, refused) = parse_tiers(&tiers);
+    match refused.into_iter().next() {
+        Some((url, cause)) => Err(SessionError::BadTracker { url, cause }),
+        None => Ok(tiers),
+    }
+}
+
+fn start_tracker(choice: TrackerChoice, external: &[IpAddr]) -> Result<TrackerHandle, tracker::StartError> {
+    let start = |port| Tracker::start(tracker::Config { port, external: external.to_vec(), ..Default::default() });
+    match choice {
+        TrackerChoice::Port(port) => start(port),
+        TrackerChoice::AnyPort => match start(TRACKER_PORT) {
+            Err(tracker::StartError::PortInUse { .. }) => start(0),
+            started => started,
+        },
+    }
+}

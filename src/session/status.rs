@@ -1,0 +1,89 @@
+//! What a front end shows.
+
+use std::path::PathBuf;
+
+use crate::ids::{InfoHash, TorrentId};
+use crate::shard::PeerStatus;
+
+/// What a torrent is doing.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum TorrentState {
+    /// Served.
+    Seeding,
+    /// Stopped: its data cannot be served.
+    Failed(String),
+}
+
+/// A torrent.
+#[derive(Clone, Debug)]
+pub struct TorrentView {
+    /// Which.
+    pub id: TorrentId,
+    /// Swarm.
+    pub info_hash: InfoHash,
+    /// Name.
+    pub name: String,
+    /// Bytes of content.
+    pub size: u64,
+    /// Folder or file that it is served from.
+    pub path: PathBuf,
+    /// State.
+    pub state: TorrentState,
+    /// Payload bytes sent since start.
+    pub uploaded: u64,
+    /// Bytes a second, over the last second.
+    pub upload_rate: u64,
+    /// Connected peers.
+    pub peers: usize,
+    /// Peers with a slot.
+    pub unchoked: usize,
+    /// Its trackers.
+    pub trackers: Vec<TrackerView>,
+}
+
+/// A tracker of a torrent.
+#[derive(Clone, Debug)]
+pub struct TrackerView {
+    /// URL without secrets.
+    pub url: String,
+    /// It answers.
+    pub works: bool,
+    /// What went wrong last.
+    pub error: Option<String>,
+}
+
+/// Everything at one moment.
+#[derive(Clone, Debug, Default)]
+pub struct Status {
+    /// Payload bytes sent since start.
+    pub uploaded: u64,
+    /// Bytes a second, over the last second.
+    pub upload_rate: u64,
+    /// Connections, handshakes included.
+    pub connections: usize,
+    /// Peers with a slot.
+    pub unchoked: usize,
+    /// Peers that wait for a slot.
+    pub waiting: usize,
+    /// Part of the last second for which the busiest reactor worked, in thousandths.
+    pub busy_per_mille: u32,
+    /// Ranges read from disk ahead of sending.
+    pub paged_in: u64,
+    /// Bytes sent without a copy, and with one.
+    pub spliced: u64,
+    /// Bytes sent with one copy.
+    pub copied: u64,
+    /// Connections ended, by reason, most frequent first.
+    pub closed: Vec<(&'static str, u64)>,
+    /// Torrents, in the order in which they were added.
+    pub torrents: Vec<TorrentView>,
+    /// Some of the peers, fastest first.
+    pub peers: Vec<PeerStatus>,
+}
+
+impl Status {
+    /// Whether no torrent is served any more.
+    pub fn all_failed(&self) -> bool {
+        !self.torrents.is_empty() && self.torrents.iter().all(|torrent| torrent.state != TorrentState::Seeding)
+    }
+}
