@@ -7,6 +7,7 @@ use clap::Parser;
 
 mod create;
 mod progress;
+mod seed;
 mod show;
 pub mod text;
 mod tracker;
@@ -26,6 +27,8 @@ enum Command {
     // one line a subcommand: its file holds `Args` and `run(Args) -> anyhow::Result<ExitCode>`
     /// Make a torrent file of a file or folder.
     Create(create::Args),
+    /// Seed files, folders or torrents: make, track, serve.
+    Seed(seed::Args),
     /// Print what a torrent file says.
     Show(show::Args),
     /// Run a tracker.
@@ -38,6 +41,7 @@ enum Command {
 pub fn main() -> ExitCode {
     let result = match Cli::parse().command {
         Command::Create(args) => create::run(args),
+        Command::Seed(args) => seed::run(args),
         Command::Show(args) => show::run(args),
         Command::Tracker(args) => tracker::run(args),
         Command::Verify(args) => verify::run(args),

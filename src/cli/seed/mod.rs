@@ -1,0 +1,187 @@
+//! `sower seed`: from a path to a running seeder, in one command.
+
+mod holdbacks;
+mod prepare;
+mod view;
+
+use std::io;
+use std::net::IpAddr;
+use std::path::PathBuf;
+use std::process::ExitCode;
+use std::time::Duration;
+
+use anyhow::Context;
+use tokio::signal::unix::{Signal, SignalKind, signal};
+use tokio::time::MissedTickBehavior;
+
+use crate::limits;
+use crate::reactor::driver::DriverChoice;
+use crate::reactor::sockets::Options;
+use crate::schedule::Slots;
+use crate::session::{FleetConfig, Session, SessionConfig, TrackerChoice, raise_descriptor_limit};
+use crate::transmit::SendMode;
+
+use super::units::parse_rate;
+use prepare::Source;
+use view::View;
+
+/// Arguments of `sower seed`.
+#[derive(clap::Args, Debug)]
+#[command(after_help = "\
+Examples:
+  sower seed ubuntu.iso                      make a torrent of a file, track it, seed it
+  sower seed show.torrent --data /srv/shows  seed data that is there already
+  sower seed big.img --external-ip 203.0.113.7 --upload-limit 500Mbit")]
+pub(super) struct Args {
+    /// Files or folders to make torrents of, or .torrent files whose data is here.
+    #[arg(required = true, value_name = "PATH")]
+    paths: Vec<PathBuf>,
+    /// Where the data of .torrent files is; the folder of each .torrent by default.
+    #[arg(long, value_name = "DIR")]
+    data: Option<PathBuf>,
+    /// Port for peers [default: 6881, or the next one that is free].
+    #[arg(long, value_name = "N")]
+    port: Option<u16>,
+    /// Announce to this tracker (also); repeat for several. Replaces the embedded tracker.
+    #[arg(long, value_name = "URL")]
+    tracker: Vec<String>,
+    /// Run no tracker.
+    #[arg(long)]
+    no_tracker: bool,
+    /// Port of the embedded tracker, TCP and UDP [default: 6969, or another one that is free].
+    #[arg(long, value_name = "N", conflicts_with = "no_tracker")]
+    tracker_port: Option<u16>,
+    /// Peers served at once: `auto` as the capacity feeds, `unlimited`, or N for each torrent, one of them optimistic.
+    #[arg(long, default_value = "auto", value_name = "auto|unlimited|N")]
+    slots: Slots,
+    /// Payload bytes a second for everybody together, such as 10MB, 800KiB or 100Mbit.
+    #[arg(long, value_name = "RATE", value_parser = parse_rate)]
+    upload_limit: Option<u64>,
+    /// Payload bytes a second for each peer.
+    #[arg(long, value_name = "RATE", value_parser = parse_rate)]
+    peer_limit: Option<u64>,
+    /// Reactor threads [default: one for each core, at most 8].
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=64))]
+    reactors: Option<u16>,
+    /// How the kernel is driven.
+    #[arg(long, default_value = "auto", value_name = "auto|io_uring|epoll")]
+    driver: DriverChoice,
+    /// How payload leaves: `splice` without a copy, `copy` with one, `zerocopy` for real network cards.
+    #[arg(long, default_value = "auto", value_name = "auto|splice|copy|zerocopy")]
+    send: SendMode,
+    /// Address at which peers reach this host, one of each family at most [default: those of its interfaces].
+    #[arg(long, value_name = "IP")]
+    external_ip: Vec<IpAddr>,
+    /// TCP congestion control of peer connections, such as cubic or bbr [default: the system's].
+    #[arg(long, value_name = "NAME")]
+    congestion: Option<String>,
+    /// Connections at most.
+    #[arg(long, value_name = "N", default_value_t = 20_000, value_parser = clap::value_parser!(u32).range(1..=1_000_000))]
+    connections: u32,
+    /// Connections from one address (IPv6: one /64) at most.
+    #[arg(long, value_name = "N", default_value_t = limits::CONNECTIONS_PER_ADDRESS)]
+    connections_per_address: u16,
+    /// The data is known to be right: do not hash it.
+    #[arg(long)]
+    skip_check: bool,
+    /// One JSON object a line instead of text.
+    #[arg(long)]
+    json: bool,
+}
+
+/// Runs the command until Ctrl-C.
+pub(super) fn run(args: Args) -> anyhow::Result<ExitCode> {
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .context("cannot start the control thread")?;
+    runtime.block_on(seed(args))
+}
+
+async fn seed(args: Args) -> anyhow::Result<ExitCode> {
+    let mut stop = StopSignals::new()?;
+    let sources = prepare::look(&args.paths, args.data.as_deref())?;
+    let (descriptors, advice) = raise_descriptor_limit();
+    let mut view = View::new(args.json);
+    let mut session = Session::start(session_config(&args, &sources, descriptors)).await?;
+    let found = holdbacks::find(&args, advice);
+    view.started(&session, args.send, &found);
+    for source in sources {
+        let trackers = if args.tracker.is_empty() { session.tracker_urls() } else { args.tracker.clone() };
+        let prepared = tokio::select! {
+            prepared = prepare::prepare(source, trackers, args.skip_check, &mut view) => prepared?,
+            () = stop.wait() => return finish(session, &mut view, stop).await,
+        };
+        let (torrent, announced) = prepared;
+        session.add(torrent).await?;
+        view.seeding(&announced, &session);
+    }
+    let mut second = tokio::time::interval(Duration::from_secs(1));
+    second.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    loop {
+        tokio::select! {
+            () = stop.wait() => return finish(session, &mut view, stop).await,
+            _ = second.tick() => session.turn().await.context("a reactor failed")?,
+        }
+        view.turn(session.status());
+        if session.status().all_failed() {
+            finish(session, &mut view, stop).await?;
+            anyhow::bail!("no torrent is left that can be served");
+        }
+    }
+}
+
+/// Ends in order; a second signal ends at once.
+async fn finish(session: Session, view: &mut View, mut stop: StopSignals) -> anyhow::Result<ExitCode> {
+    view.stopping();
+    tokio::select! {
+        farewell = session.shutdown() => view.stopped(&farewell),
+        () = stop.wait() => return Ok(ExitCode::from(130)),
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+fn session_config(args: &Args, sources: &[Source], descriptors: u64) -> SessionConfig {
+    let cores = std::thread::available_parallelism().map_or(1, usize::from);
+    // descriptors that are not for connections: files, pipes, rings, trackers
+    let for_peers = usize::try_from(descriptors).unwrap_or(usize::MAX).saturating_sub(256).max(64);
+    let connections = usize::try_from(args.connections).unwrap_or(usize::MAX);
+    let tracked = args.tracker.is_empty() && sources.iter().any(Source::needs_tracker);
+    let tracker = args.tracker_port.map_or(TrackerChoice::AnyPort, TrackerChoice::Port);
+    SessionConfig {
+        fleet: FleetConfig {
+            reactors: args.reactors.map_or(cores.min(8), usize::from),
+            driver: args.driver,
+            send: args.send,
+            port: args.port,
+            slots: args.slots,
+            upload_limit: args.upload_limit,
+            peer_limit: args.peer_limit,
+            connections: connections.min(for_peers),
+            connections_per_address: args.connections_per_address,
+            options: Options { congestion_control: args.congestion.clone(), ..Options::default() },
+        },
+        external: args.external_ip.clone(),
+        tracker: (!args.no_tracker && (tracked || args.tracker_port.is_some())).then_some(tracker),
+        added_trackers: args.tracker.clone(),
+    }
+}
+
+/// Ctrl-C and the request of a service manager.
+struct StopSignals {
+    interrupt: Signal,
+    terminate: Signal,
+}
+
+impl StopSignals {
+    fn new() -> io::Result<StopSignals> {
+        Ok(StopSignals { interrupt: signal(SignalKind::interrupt())?, terminate: signal(SignalKind::terminate())? })
+    }
+
+    async fn wait(&mut self) {
+        tokio::select! {
+            _ = self.interrupt.recv() => {}
+            _ = self.terminate.recv() => {}
+        }
+    }
+}

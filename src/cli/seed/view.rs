@@ -1,0 +1,276 @@
+//! What the user sees: a live view on a terminal, lines elsewhere, events for programs.
+
+use std::io::IsTerminal;
+
+use indicatif::{MultiProgress, ProgressBar, ProgressStyle};
+use serde_json::{Value, json};
+
+use crate::cli::text::Printable;
+use crate::cli::units::{Bytes, Rate};
+use crate::session::{CLIENT, Farewell, Session, Status, TorrentState, TorrentView};
+use crate::transmit::SendMode;
+
+use super::prepare::Announced;
+
+/// Torrents and peers in the live view: what fits a small window.
+const TORRENTS_SHOWN: usize = 12;
+const PEERS_SHOWN: usize = 8;
+/// Seconds between two lines where there is no terminal.
+const LINE_SECONDS: u64 = 10;
+
+enum Form {
+    Json,
+    Lines,
+    Live(Box<Live>),
+}
+
+struct Live {
+    screen: MultiProgress,
+    lines: Vec<ProgressBar>,
+}
+
+/// The output of `sower seed`.
+pub(super) struct View {
+    form: Form,
+    send: SendMode,
+    reported: Vec<String>,
+    turns: u64,
+    last_line: String,
+}
+
+impl View {
+    pub(super) fn new(json: bool) -> View {
+        let form = match (json, std::io::stderr().is_terminal() && std::io::stdout().is_terminal()) {
+            (true, _) => Form::Json,
+            (false, false) => Form::Lines,
+            (false, true) => Form::Live(Box::new(Live { screen: MultiProgress::new(), lines: Vec::new() })),
+        };
+        View { form, send: SendMode::Auto, reported: Vec::new(), turns: 0, last_line: String::new() }
+    }
+
+    fn event(event: &Value) {
+        // whoever reads our events may leave; seeding goes on
+        use std::io::Write;
+        let _ = writeln!(std::io::stdout(), "{event}");
+    }
+
+    fn line(&self, text: &str) {
+        match &self.form {
+            Form::Json => {}
+            Form::Lines => {
+                use std::io::Write;
+                let _ = writeln!(std::io::stdout(), "{text}");
+            }
+            Form::Live(live) => {
+                let _ = live.screen.println(text);
+            }
+        }
+    }
+
+    /// The ports are open.
+    pub(super) fn started(&mut self, session: &Session, send: SendMode, holdbacks: &[String]) {
+        self.send = send;
+        let fleet = session.fleet();
+        let reactors = fleet.len();
+        self.line(&format!(
+            "{CLIENT}: port {}, {}, {reactors} reactor{}, sending by {send}",
+            fleet.port(),
+            fleet.driver(),
+            if reactors == 1 { "" } else { "s" }
+        ));
+        holdbacks.iter().for_each(|holdback| self.line(&format!("  limits speed: {holdback}")));
+    }
+
+    /// A bar for hashing `name`; hidden unless there is a terminal.
+    pub(super) fn hashing(&self, name: &str, total: u64) -> ProgressBar {
+        let Form::Live(live) = &self.form else { return ProgressBar::hidden() };
+        let template = "hashing {msg} [{bar:30}] {bytes}/{total_bytes} {binary_bytes_per_sec} ETA {eta}";
+        let style = ProgressStyle::with_template(template).unwrap_or_else(|_| ProgressStyle::default_bar());
+        live.screen.add(ProgressBar::new(total).with_style(style).with_message(printable(name)))
+    }
+
+    /// Hashing has come this far.
+    pub(super) fn hashed(&self, name: &str, done: u64, total: u64) {
+        match &self.form {
+            Form::Json => View::event(&json!({"event": "hashing", "name": name, "done": done, "total": total})),
+            Form::Lines => {
+                let percent = done * 100 / total.max(1);
+                self.line(&format!("hashing {}: {percent} % of {}", printable(name), Bytes(total)));
+            }
+            Form::Live(_) => {}
+        }
+    }
+
+    /// Something worth knowing that stops nothing.
+    pub(super) fn warn(&self, warning: &str) {
+        match self.form {
+            Form::Json => View::event(&json!({"event": "warning", "message": warning})),
+            _ => self.line(&format!("warning: {}", printable(warning))),
+        }
+    }
+
+    /// A torrent is served.
+    pub(super) fn seeding(&mut self, torrent: &Announced, session: &Session) {
+        if let Form::Json = self.form {
+            let fleet = session.fleet();
+            return View::event(&json!({
+                "event": "seeding", "info_hash": torrent.info_hash.to_string(), "name": torrent.name, "size": torrent.size,
+                "magnet": torrent.magnet, "torrent": torrent.file, "trackers": torrent.trackers, "port": fleet.port(),
+                "driver": fleet.driver(), "send": self.send.to_string(), "reactors": fleet.len(),
+            }));
+        }
+        self.line(&format!(
+            "seeding {}, {}, info-hash {}",
+            printable(&torrent.name),
+            Bytes(torrent.size),
+            torrent.info_hash
+        ));
+        if let Some(file) = &torrent.file {
+            self.line(&format!("  torrent  {}", printable(&file.display().to_string())));
+        }
+        self.line(&format!("  magnet   {}", torrent.magnet));
+        torrent.trackers.iter().for_each(|url| self.line(&format!("  tracker  {}", printable(url))));
+    }
+
+    /// Once a second.
+    pub(super) fn turn(&mut self, status: &Status) {
+        self.turns += 1;
+        self.report_failures(status);
+        match &mut self.form {
+            Form::Json => View::event(&stats(status)),
+            Form::Lines => {
+                let line = summary(status);
+                if self.turns.is_multiple_of(LINE_SECONDS) && line != self.last_line {
+                    self.line(&line);
+                    self.last_line = line;
+                }
+            }
+            Form::Live(live) => live.show(&live_lines(status)),
+        }
+    }
+
+    /// Each failure is told once.
+    fn report_failures(&mut self, status: &Status) {
+        for torrent in &status.torrents {
+            let TorrentState::Failed(cause) = &torrent.state else { continue };
+            let hash = torrent.info_hash.to_string();
+            if self.reported.contains(&hash) {
+                continue;
+            }
+            match self.form {
+                Form::Json => View::event(&json!({"event": "error", "info_hash": hash, "message": cause})),
+                _ => self.line(&format!("stopped {}: {}", printable(&torrent.name), printable(cause))),
+            }
+            self.reported.push(hash);
+        }
+    }
+
+    /// The end has begun.
+    pub(super) fn stopping(&mut self) {
+        if let Form::Live(live) = &mut self.form {
+            live.show(&["stopping: telling the trackers (Ctrl-C again ends at once)".to_owned()]);
+        }
+    }
+
+    /// The end.
+    pub(super) fn stopped(&mut self, farewell: &Farewell) {
+        if let Form::Live(live) = &mut self.form {
+            live.show(&[]);
+        }
+        let uploaded = farewell.uploaded;
+        match self.form {
+            Form::Json => View::event(&json!({"event": "stopped", "uploaded": uploaded})),
+            _ => self.line(&format!("stopped after {} ({uploaded} bytes) sent", Bytes(uploaded))),
+        }
+    }
+}
+
+impl Live {
+    fn show(&mut self, texts: &[String]) {
+        while self.lines.len() > texts.len() {
+            if let Some(line) = self.lines.pop() {
+                line.finish_and_clear();
+                self.screen.remove(&line);
+            }
+        }
+        while self.lines.len() < texts.len() {
+            let style = ProgressStyle::with_template("{wide_msg}").unwrap_or_else(|_| ProgressStyle::default_bar());
+            self.lines.push(self.screen.add(ProgressBar::new_spinner().with_style(style)));
+        }
+        self.lines.iter().zip(texts).for_each(|(line, text)| line.set_message(text.clone()));
+    }
+}
+
+fn printable(text: &str) -> String {
+    Printable(text.as_bytes()).to_string()
+}
+
+fn ratio(torrent: &TorrentView) -> f64 {
+    #[expect(clippy::cast_precision_loss, reason = "a ratio for display")]
+    let ratio = torrent.uploaded as f64 / torrent.size.max(1) as f64;
+    ratio
+}
+
+fn summary(status: &Status) -> String {
+    let waiting = if status.waiting > 0 { format!(", {} waiting", status.waiting) } else { String::new() };
+    format!(
+        "up {}, {} sent, {} connected, {} unchoked{waiting}, reactor {} % busy",
+        Rate(status.upload_rate),
+        Bytes(status.uploaded),
+        status.connections,
+        status.unchoked,
+        status.busy_per_mille / 10,
+    )
+}
+
+fn live_lines(status: &Status) -> Vec<String> {
+    let mut lines = vec![String::new(), summary(status)];
+    for torrent in status.torrents.iter().take(TORRENTS_SHOWN) {
+        let state = if torrent.state == TorrentState::Seeding { "" } else { "  STOPPED" };
+        lines.push(format!(
+            "  {:<40.40} {:>12}  {:>10} sent  ratio {:>6.2}  {:>4} peers  {:>4} unchoked{state}",
+            printable(&torrent.name),
+            Rate(torrent.upload_rate).to_string(),
+            Bytes(torrent.uploaded).to_string(),
+            ratio(torrent),
+            torrent.peers,
+            torrent.unchoked,
+        ));
+        for tracker in torrent.trackers.iter().filter(|tracker| tracker.error.is_some()) {
+            let cause = tracker.error.as_deref().unwrap_or_default();
+            lines.push(format!("    tracker {}: {}", printable(&tracker.url), printable(cause)));
+        }
+    }
+    if status.torrents.len() > TORRENTS_SHOWN {
+        lines.push(format!("  and {} more torrents", status.torrents.len() - TORRENTS_SHOWN));
+    }
+    for peer in status.peers.iter().take(PEERS_SHOWN) {
+        lines.push(format!(
+            "    {:<26} {:<24.24} {:>12}  {:>10}  has {:>3} %{}",
+            peer.address.to_string(),
+            printable(peer.client.as_deref().unwrap_or("?")),
+            Rate(peer.sent_rate).to_string(),
+            Bytes(peer.sent).to_string(),
+            peer.progress_per_mille / 10,
+            if peer.choked && peer.interested { "  waiting" } else { "" },
+        ));
+    }
+    lines
+}
+
+fn stats(status: &Status) -> Value {
+    let torrent = |torrent: &TorrentView| {
+        let state = if torrent.state == TorrentState::Seeding { "seeding" } else { "failed" };
+        json!({
+            "info_hash": torrent.info_hash.to_string(), "uploaded": torrent.uploaded, "upload_rate": torrent.upload_rate,
+            "peers": torrent.peers, "slots": torrent.unchoked, "ratio": ratio(torrent), "state": state,
+        })
+    };
+    json!({
+        "event": "stats", "upload_rate": status.upload_rate, "uploaded": status.uploaded, "peers": status.connections,
+        "slots": status.unchoked, "waiting": status.waiting, "busy_per_mille": status.busy_per_mille,
+        "spliced": status.spliced, "copied": status.copied, "paged_in": status.paged_in,
+        "closed": status.closed.iter().map(|(name, count)| ((*name).to_owned(), Value::from(*count))).collect::<serde_json::Map<_, _>>(),
+        "torrents": status.torrents.iter().map(torrent).collect::<Vec<_>>(),
+    })
+}
