@@ -9,7 +9,7 @@ use socket2::{Domain, Protocol, Socket, Type};
 const TRIES: usize = 32;
 /// Connections that wait to be accepted; the kernel may allow fewer (`net.core.somaxconn`, 4096 by default).
 const BACKLOG: i32 = 4_096;
-/// Bytes of datagrams that wait to be read while the thread is held up; the kernel may allow less
+/// Bytes of datagrams that wait to be read: 50 ms of a full core's announces. The kernel may allow less
 /// (`net.core.rmem_max`).
 const RECEIVE_BUFFER: usize = 4 * 1024 * 1024;
 

@@ -470,21 +470,3 @@ proptest! {
         }
     }
 }
-
-#[test]
-fn memory_stays_what_the_bounds_say() {
-    let mut empty = swarms(Bounds { torrents: 1 << 16, ..ROOMY });
-    for number in 0..1u32 << 16 {
-        let mut info_hash = [0; 20];
-        info_hash[..4].copy_from_slice(&number.to_be_bytes());
-        assert!(empty.add(InfoHash(info_hash), None));
-    }
-    let each = empty.totals().bytes >> 16;
-    assert!(each <= 200, "an empty torrent takes {each} bytes");
-    let mut world = World::new(Bounds { peers_per_torrent: 1 << 16, ..ROOMY });
-    for number in 0..1u16 << 15 {
-        world.send(at(0), &announce(v4(number), number)).expect("an open tracker answers");
-    }
-    let each = world.swarms.totals().bytes >> 15;
-    assert!(each <= 64, "an IPv4 peer of a large swarm takes {each} bytes");
-}

@@ -1,0 +1,243 @@
+//! The five clients: how each is told what to fetch, where from, and how it says that it is done.
+//!
+//! What they cannot do, so that no row asks for it:
+//!
+//! | client | version | cannot |
+//! |---|---|---|
+//! | transmission-cli | 3.00 | UDP trackers by IPv6 (takes the bracketed address for a name); makes no empty files |
+//! | aria2c | 1.36 | UDP trackers by IPv6 ("udp is not supported yet"); begins encrypted, then falls back |
+//! | rtorrent | 0.9.8 | UDP trackers by IPv6 (reads the answer as IPv4 addresses); binding to an IPv6 address |
+//! | qbittorrent-nox | 4.5.2 | |
+//! | libtorrent | 2.1 | |
+
+use std::os::unix::fs::PermissionsExt;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::time::Duration;
+
+use crate::content::{Content, digests, sizes_match};
+use crate::namespace::Family;
+use crate::process::{Process, wait_for};
+
+/// A download of some MiB over loopback, with two cores shared by a dozen of them.
+const DOWNLOAD: Duration = Duration::from_secs(120);
+
+/// Programs that nobody here wrote.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Client {
+    /// transmission-cli of Debian
+    Transmission,
+    /// aria2c of Debian
+    Aria2,
+    /// rtorrent of Debian
+    Rtorrent,
+    /// qbittorrent-nox of Debian
+    Qbittorrent,
+    /// libtorrent from the Python package index
+    Libtorrent,
+}
+
+impl Client {
+    /// The program to look for.
+    pub(crate) fn program(self) -> &'static str {
+        match self {
+            Self::Transmission => "transmission-cli",
+            Self::Aria2 => "aria2c",
+            Self::Rtorrent => "rtorrent",
+            Self::Qbittorrent => "qbittorrent-nox",
+            Self::Libtorrent => concat!(env!("CARGO_MANIFEST_DIR"), "/tests/.venv/bin/python"),
+        }
+    }
+
+    /// Whether it makes the files that hold no byte.
+    pub(crate) fn makes_empty_files(self) -> bool {
+        self != Self::Transmission
+    }
+
+    /// Whether it announces to `udp://[address]`.
+    pub(crate) fn speaks_udp_by_ipv6(self) -> bool {
+        matches!(self, Self::Qbittorrent | Self::Libtorrent)
+    }
+}
+
+/// One running client; killed when dropped.
+pub(crate) struct Leecher {
+    client: Client,
+    process: Process,
+    done: PathBuf,
+    downloads: PathBuf,
+}
+
+/// What a client is told at its start.
+struct Setting {
+    /// configuration, downloads, the file that says done
+    home: PathBuf,
+    downloads: PathBuf,
+    done: PathBuf,
+    /// an executable that makes the file `done`
+    hook: String,
+    /// path or magnet link
+    link: String,
+    address: String,
+    port: String,
+}
+
+impl Leecher {
+    /// Starts `client` as that host on a .torrent's path or a magnet link; it goes on to seed when it is done.
+    pub(crate) fn start(client: Client, workspace: &Path, family: Family, host: u8, link: &str) -> Self {
+        let name = format!("{client:?}-{host}").to_lowercase();
+        let home = workspace.join(&name);
+        let setting = Setting {
+            downloads: home.join("downloads"),
+            done: home.join("done"),
+            hook: hook(&home),
+            link: link.to_owned(),
+            address: family.host(host).to_string(),
+            port: (20_000 + u16::from(host)).to_string(),
+            home,
+        };
+        std::fs::create_dir_all(&setting.downloads).expect("a folder for downloads");
+        let mut command = match client {
+            Client::Transmission => transmission(&setting, family),
+            Client::Aria2 => aria2(&setting),
+            Client::Rtorrent => rtorrent(&setting, family),
+            Client::Qbittorrent => qbittorrent(&setting),
+            Client::Libtorrent => libtorrent(&setting),
+        };
+        command.current_dir(&setting.home).env("HOME", &setting.home).env("LC_ALL", "C.UTF-8");
+        let process = Process::start(command, &name, workspace, false);
+        Self { client, process, done: setting.done, downloads: setting.downloads }
+    }
+
+    /// Waits until it has the content, and compares that with the source in `source`, file by file.
+    pub(crate) fn finish(&mut self, content: Content, source: &Path) {
+        wait_for(&format!("{:?} says that it is done", self.client), DOWNLOAD, || {
+            if !self.done.exists() {
+                self.process.assert_runs();
+                return None;
+            }
+            // for a magnet link some say so for the metadata already
+            sizes_match(content, &self.downloads).then_some(())
+        });
+        let mut expected = digests(content, source);
+        if !self.client.makes_empty_files() {
+            content.empty_files().for_each(|name| drop(expected.remove(name)));
+        }
+        let mut actual = digests(content, &self.downloads);
+        actual.retain(|name, _| expected.contains_key(name));
+        if actual != expected {
+            // what it says it has may still be on its way to the file
+            wait_for(&format!("the files of {:?} are those of the source", self.client), DOWNLOAD / 4, || {
+                actual = digests(content, &self.downloads);
+                actual.retain(|name, _| expected.contains_key(name));
+                (actual == expected).then_some(())
+            });
+        }
+    }
+
+    /// Whether it said that it is done.
+    pub(crate) fn is_done(&self) -> bool {
+        self.done.exists()
+    }
+}
+
+fn hook(home: &Path) -> String {
+    std::fs::create_dir_all(home).expect("a home for the client");
+    let path = home.join("done.sh");
+    std::fs::write(&path, format!("#!/bin/sh\n: > '{}'\n", home.join("done").display())).expect("a script");
+    std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o755)).expect("an executable script");
+    path.into_os_string().into_string().expect("an ASCII path")
+}
+
+fn write(path: &Path, text: &str) {
+    std::fs::create_dir_all(path.parent().expect("not the root")).expect("a folder for configuration");
+    std::fs::write(path, text).expect("a file of configuration");
+}
+
+fn transmission(setting: &Setting, family: Family) -> Command {
+    let bind = if family == Family::V4 { "bind-address-ipv4" } else { "bind-address-ipv6" };
+    let config = serde_json::json!({
+        bind: setting.address, "dht-enabled": false, "lpd-enabled": false, "pex-enabled": false, "utp-enabled": false,
+        "port-forwarding-enabled": false, "peer-port": setting.port.parse::<u16>().expect("a port"),
+        "download-dir": setting.downloads, "rpc-enabled": false, "encryption": 0, "message-level": 3,
+    });
+    write(&setting.home.join("config/settings.json"), &config.to_string());
+    let mut command = Command::new("transmission-cli");
+    command.arg("-g").arg(setting.home.join("config")).arg("-w").arg(&setting.downloads);
+    command.args(["-p", &setting.port, "-M", "-et", "-f", &setting.hook, &setting.link]);
+    command
+}
+
+fn aria2(setting: &Setting) -> Command {
+    let mut command = Command::new("aria2c");
+    command.args(["--no-conf", "--enable-dht6=false", "--bt-enable-lpd=false", "--enable-peer-exchange=false"]);
+    // UDP trackers come with the DHT: its node knows nobody here
+    command.arg("--enable-dht=true").arg(format!("--dht-file-path={}", setting.home.join("dht").display()));
+    command.arg(format!("--dht-listen-port={0}", setting.port)).arg(format!("--listen-port={}", setting.port));
+    command.arg(format!("--interface={}", setting.address)).arg("--dir").arg(&setting.downloads);
+    command.args(["--seed-ratio=0.0", "--file-allocation=none", "--summary-interval=0", "--console-log-level=info"]);
+    command.arg(format!("--on-bt-download-complete={}", setting.hook)).arg(&setting.link);
+    command
+}
+
+fn rtorrent(setting: &Setting, family: Family) -> Command {
+    let home = setting.home.display();
+    // it binds to IPv4 addresses only; unbound it uses both families
+    let bind = if family == Family::V4 { &setting.address } else { "0.0.0.0" };
+    std::fs::create_dir_all(setting.home.join("session")).expect("a folder for the session");
+    let config = format!(
+        "system.daemon.set = true\n\
+         directory.default.set = {}\n\
+         session.path.set = {home}/session\n\
+         network.bind_address.set = {}\n\
+         network.port_range.set = {port}-{port}\n\
+         network.port_random.set = no\n\
+         network.scgi.open_local = {home}/scgi\n\
+         dht.mode.set = off\n\
+         protocol.pex.set = no\n\
+         protocol.encryption.set = none\n\
+         trackers.use_udp.set = yes\n\
+         log.open_file = log, {home}/../rtorrent-details.log\n\
+         log.add_output = info, log\n\
+         log.add_output = tracker_debug, log\n\
+         method.set_key = event.download.finished, done, \"execute.nothrow={}\"\n",
+        setting.downloads.display(),
+        bind,
+        setting.hook,
+        port = setting.port,
+    );
+    let path = setting.home.join("rtorrent.rc");
+    write(&path, &config);
+    let mut command = Command::new("rtorrent");
+    command.arg("-n").arg("-o").arg(format!("import={}", path.display())).arg(&setting.link);
+    command
+}
+
+fn qbittorrent(setting: &Setting) -> Command {
+    let config = format!(
+        "[LegalNotice]\nAccepted=true\n\
+         [AutoRun]\nenabled=true\nprogram={}\n\
+         [Preferences]\nWebUI\\Enabled=false\n\
+         [BitTorrent]\nSession\\BTProtocol=TCP\nSession\\DHTEnabled=false\nSession\\LSDEnabled=false\n\
+         Session\\PeXEnabled=false\nSession\\Port={}\nSession\\DefaultSavePath={}\nSession\\TempPathEnabled=false\n\
+         Session\\InterfaceAddress={}\nSession\\AddTrackersEnabled=false\n",
+        setting.hook,
+        setting.port,
+        setting.downloads.display(),
+        setting.address,
+    );
+    let profile = setting.home.join("profile");
+    write(&profile.join("qBittorrent/config/qBittorrent.conf"), &config);
+    let mut command = Command::new("qbittorrent-nox");
+    command.arg(format!("--profile={}", profile.display())).arg("--webui-port=8080");
+    command.arg(format!("--save-path={}", setting.downloads.display()));
+    command.args(["--skip-dialog=true", &setting.link]);
+    command
+}
+
+fn libtorrent(setting: &Setting) -> Command {
+    let mut command = Command::new(Client::Libtorrent.program());
+    command.arg(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/clients/libtorrent_client.py"));
+    command.arg(&setting.link).arg(&setting.downloads).args([&setting.address, &setting.port]).arg(&setting.done);
+    command
+}
