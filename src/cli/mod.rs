@@ -56,7 +56,14 @@ fn report(error: &anyhow::Error) -> ExitCode {
         return ExitCode::from(141);
     }
     // names from torrents stand in messages; line ends are ours
-    let lines: Vec<_> = format!("{error:#}").lines().map(|line| text::Printable(line.as_bytes()).to_string()).collect();
+    // many errors say their cause themselves: it is not said twice
+    let mut said = String::new();
+    for cause in error.chain().map(ToString::to_string).filter(|cause| !cause.is_empty()) {
+        if !said.contains(&cause) {
+            said = if said.is_empty() { cause } else { format!("{said}: {cause}") };
+        }
+    }
+    let lines: Vec<_> = said.lines().map(|line| text::Printable(line.as_bytes()).to_string()).collect();
     eprintln!("sower: {}", lines.join("\n"));
     ExitCode::FAILURE
 }

@@ -14,7 +14,7 @@ use crate::reactor::{Admission, Command, Mailbox, Reactor, ReactorConfig, Snapsh
 use crate::schedule::{Slots, apportion};
 use crate::shard::Config;
 use crate::storage::Payload;
-use crate::transmit::SendMode;
+use crate::transmit::{SendMode, Transmitter};
 
 /// How reactors are run.
 #[derive(Clone, Debug)]
@@ -71,6 +71,7 @@ pub struct Fleet {
     pending: Vec<VecDeque<Command>>,
     port: u16,
     driver: &'static str,
+    send: SendMode,
     slots: Slots,
     upload_limit: Option<u64>,
     next: usize,
@@ -85,6 +86,8 @@ impl Fleet {
             DriverChoice::Epoll => false,
         };
         let listeners = listen(config.port, config.reactors)?;
+        // what `auto` comes to on this machine
+        let send = Transmitter::new(config.send)?.mode();
         let port = sockets::local_address(&listeners[0])?.port();
         let identity = Arc::new(Identity { port, ..identity });
         let admission = Arc::new(Admission::new(config.connections_per_address, (rng.u64(..), rng.u64(..))));
@@ -93,7 +96,7 @@ impl Fleet {
             reactors.push(crate::reactor::start(ReactorConfig {
                 number,
                 ring,
-                send: config.send,
+                send,
                 listeners: vec![listener],
                 options: config.options.clone(),
                 admission: admission.clone(),
@@ -113,6 +116,7 @@ impl Fleet {
             pending: (0..count).map(|_| VecDeque::new()).collect(),
             port,
             driver: if ring { "io_uring" } else { "epoll" },
+            send,
             slots: config.slots,
             upload_limit: config.upload_limit,
             next: 0,
@@ -131,6 +135,11 @@ impl Fleet {
         self.driver
     }
 
+    /// Path that payload takes; not `auto`.
+    pub fn send(&self) -> SendMode {
+        self.send
+    }
+
     /// How many reactors run.
     pub fn len(&self) -> usize {
         self.reactors.len()
@@ -147,22 +156,22 @@ impl Fleet {
         let shares = apportion(slots, &vec![0; self.reactors.len()]);
         for (reactor, slots) in shares.into_iter().enumerate() {
             let slots = usize::try_from(slots).unwrap_or(usize::MAX);
-            self.send(reactor, Command::Add { id, torrent: torrent.clone(), payload: payload.clone(), slots });
+            self.order(reactor, Command::Add { id, torrent: torrent.clone(), payload: payload.clone(), slots });
         }
     }
 
     /// Serves a torrent no more.
     pub fn withdraw(&mut self, id: TorrentId, reason: Reason) {
-        (0..self.reactors.len()).for_each(|reactor| self.send(reactor, Command::Withdraw { id, reason }));
+        (0..self.reactors.len()).for_each(|reactor| self.order(reactor, Command::Withdraw { id, reason }));
     }
 
     /// Connects to a peer, from one reactor after the other.
     pub fn dial(&mut self, id: TorrentId, address: SocketAddr) {
         self.next = (self.next + 1) % self.reactors.len();
-        self.send(self.next, Command::Dial { id, address });
+        self.order(self.next, Command::Dial { id, address });
     }
 
-    fn send(&mut self, reactor: usize, command: Command) {
+    fn order(&mut self, reactor: usize, command: Command) {
         self.pending[reactor].push_back(command);
         self.deliver(reactor);
     }
@@ -221,7 +230,7 @@ impl Fleet {
         }
         for (id, interested) in interested {
             for (reactor, slots) in apportion(slots, &interested).into_iter().enumerate() {
-                self.send(reactor, Command::Slots { id, slots: usize::try_from(slots).unwrap_or(usize::MAX) });
+                self.order(reactor, Command::Slots { id, slots: usize::try_from(slots).unwrap_or(usize::MAX) });
             }
         }
     }
@@ -235,7 +244,7 @@ impl Fleet {
         let kib = u32::try_from(limit / 1_024).unwrap_or(u32::MAX);
         for (reactor, share) in apportion(kib, &unchoked).into_iter().enumerate() {
             let whole = if unchoked.len() == 1 { limit } else { u64::from(share) * 1_024 };
-            self.send(reactor, Command::UploadLimit(Some(whole)));
+            self.order(reactor, Command::UploadLimit(Some(whole)));
         }
     }
 

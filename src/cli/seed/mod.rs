@@ -105,7 +105,7 @@ async fn seed(args: Args) -> anyhow::Result<ExitCode> {
     let mut view = View::new(args.json);
     let mut session = Session::start(session_config(&args, &sources, descriptors)).await?;
     let found = holdbacks::find(&args, advice);
-    view.started(&session, args.send, &found);
+    view.started(&session, &found);
     for source in sources {
         let trackers = if args.tracker.is_empty() { session.tracker_urls() } else { args.tracker.clone() };
         let prepared = tokio::select! {

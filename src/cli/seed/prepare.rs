@@ -210,8 +210,8 @@ impl Job {
         memory: &mut Memory,
     ) -> anyhow::Result<(Metainfo, Content, Vec<Identity>)> {
         let recipe = Recipe::default();
-        let layout =
-            Layout::new(walk, &recipe).with_context(|| format!("cannot make a torrent of {}", walk.root.display()))?;
+        let layout = Layout::new(walk, &recipe)
+            .with_context(|| format!("cannot make a torrent of {}", walk.name.to_string_lossy()))?;
         if let Some(Some(metainfo)) = memory.recall(|resume| resume.made(&layout, &recipe)) {
             let identities = layout.content.identities()?;
             return Ok((metainfo, layout.content, identities));

@@ -8,7 +8,6 @@ use serde_json::{Value, json};
 use crate::cli::text::Printable;
 use crate::cli::units::{Bytes, Rate};
 use crate::session::{CLIENT, Farewell, Session, Status, TorrentState, TorrentView};
-use crate::transmit::SendMode;
 
 use super::prepare::Announced;
 
@@ -32,7 +31,6 @@ struct Live {
 /// The output of `sower seed`.
 pub(super) struct View {
     form: Form,
-    send: SendMode,
     reported: Vec<String>,
     turns: u64,
     last_line: String,
@@ -45,7 +43,7 @@ impl View {
             (false, false) => Form::Lines,
             (false, true) => Form::Live(Box::new(Live { screen: MultiProgress::new(), lines: Vec::new() })),
         };
-        View { form, send: SendMode::Auto, reported: Vec::new(), turns: 0, last_line: String::new() }
+        View { form, reported: Vec::new(), turns: 0, last_line: String::new() }
     }
 
     fn event(event: &Value) {
@@ -68,9 +66,9 @@ impl View {
     }
 
     /// The ports are open.
-    pub(super) fn started(&mut self, session: &Session, send: SendMode, holdbacks: &[String]) {
-        self.send = send;
+    pub(super) fn started(&mut self, session: &Session, holdbacks: &[String]) {
         let fleet = session.fleet();
+        let send = fleet.send();
         let reactors = fleet.len();
         self.line(&format!(
             "{CLIENT}: port {}, {}, {reactors} reactor{}, sending by {send}",
@@ -90,12 +88,16 @@ impl View {
     }
 
     /// Hashing has come this far.
-    pub(super) fn hashed(&self, name: &str, done: u64, total: u64) {
+    pub(super) fn hashed(&mut self, name: &str, done: u64, total: u64) {
         match &self.form {
             Form::Json => View::event(&json!({"event": "hashing", "name": name, "done": done, "total": total})),
             Form::Lines => {
-                let percent = done * 100 / total.max(1);
-                self.line(&format!("hashing {}: {percent} % of {}", printable(name), Bytes(total)));
+                let line =
+                    format!("hashing {}: {} % of {}", printable(name), done * 10 / total.max(1) * 10, Bytes(total));
+                if line != self.last_line {
+                    self.line(&line);
+                    self.last_line = line;
+                }
             }
             Form::Live(_) => {}
         }
@@ -116,7 +118,7 @@ impl View {
             return View::event(&json!({
                 "event": "seeding", "info_hash": torrent.info_hash.to_string(), "name": torrent.name, "size": torrent.size,
                 "magnet": torrent.magnet, "torrent": torrent.file, "trackers": torrent.trackers, "port": fleet.port(),
-                "driver": fleet.driver(), "send": self.send.to_string(), "reactors": fleet.len(),
+                "driver": fleet.driver(), "send": fleet.send().to_string(), "reactors": fleet.len(),
             }));
         }
         self.line(&format!(
