@@ -60,9 +60,18 @@ impl Backend {
 }
 
 impl Engine {
-    /// The fastest on this CPU.
+    /// The fastest on this CPU that agrees with the `sha1` crate on a few blocks. Asking takes microseconds, and a wrong answer
+    /// (of an emulator, say) would make a torrent that nobody can ever finish.
     pub fn detect() -> Engine {
-        Backend::ALL.into_iter().find_map(Engine::with).unwrap_or(Engine { backend: Backend::Single })
+        let mut engines = Backend::ALL.into_iter().filter_map(Engine::with);
+        engines.find(|engine| engine.agrees_with_the_oracle()).unwrap_or(Engine { backend: Backend::Single })
+    }
+
+    fn agrees_with_the_oracle(self) -> bool {
+        let words: [u8; 256] = std::array::from_fn(|at| u8::try_from(at * 7 % 251).unwrap_or(0));
+        let pieces: [&[u8]; 16] = std::array::from_fn(|lane| &words[lane..]);
+        let single = Engine { backend: Backend::Single };
+        self.digest_many(&pieces) == single.digest_many(&pieces)
     }
 
     /// A given one; `None` if this CPU cannot run it.
