@@ -13,8 +13,8 @@
 //!                  '-> a slot gets under a chunk a second: close 1/8, watch, undo if the total fell
 //! ```
 //!
-//! What is known to be at its limit (upload limit, disk, reactor) is not probed: nothing is opened, and slots that get
-//! under a chunk a second are closed down to what the rate feeds. The choker carries it out, least useful first. When
+//! What is known to be at its limit (upload limit, disk, reactor) is not probed, and slots that get under a chunk a second
+//! are closed down to what the rate feeds. At any limit, who waits gets a slot as long as each gets four chunks a second. The choker carries it out, least useful first. When
 //! peers leave, the number follows them down to twice theirs, and a new crowd climbs from there.
 
 use std::fmt;
@@ -76,6 +76,9 @@ const WATCH_SECONDS: u32 = 3;
 const FULL_SECONDS: u32 = 30;
 /// Eighths of the slots that a probe adds: all of them again at first, one when a limit has been met.
 const STEP_MAX: u32 = 8;
+
+/// Bytes a second with which no slot is too slow to be worth having: four chunks.
+const PLENTY: u64 = 4 * CHUNK as u64;
 
 /// What happened in the second that just passed, summed over the reactors.
 #[derive(Clone, Copy, Debug, Default)]
@@ -147,6 +150,9 @@ impl AutoSlots {
                 Stage::Full { seconds } => self.rest(second, seconds),
             }
         }
+        // at any limit: while every slot gets plenty, a waiting peer is worth more than a faster one
+        let plenty = u32::try_from(second.sent / PLENTY).unwrap_or(u32::MAX);
+        self.target = self.target.max(plenty.min(wanted));
         self.target
     }
 
@@ -382,7 +388,7 @@ mod tests {
         for _ in 0..100 {
             let open = swarm.run(10);
             assert_eq!(swarm.sent, 10_000 * MBIT);
-            assert!((625..=2 * 625).contains(&open), "{open} slots");
+            assert!((625..=1_192 * 9 / 8).contains(&open), "{open} slots: 1 MiB/s for each, and a probe of an eighth");
         }
     }
 
@@ -450,10 +456,35 @@ mod tests {
 
     #[test]
     fn a_busy_reactor_or_disk_is_given_no_more_peers() {
-        let calm = Second { sent: 1 << 30, open: START, waiting: 500, full: START, ..Second::default() };
+        let calm = Second { sent: 16 << 20, open: START, waiting: 500, full: START, ..Second::default() };
         assert_eq!(AutoSlots::default().tick(&calm), 2 * START);
         assert_eq!(AutoSlots::default().tick(&Second { busy: 0.99, ..calm }), START);
         assert_eq!(AutoSlots::default().tick(&Second { disk_exhausted: true, ..calm }), START);
+    }
+
+    #[test]
+    fn whoever_waits_gets_a_slot_while_each_slot_gets_four_chunks_a_second() {
+        for peers in [50, 1_000] {
+            let mut slots = AutoSlots::default();
+            for _ in 0..60 {
+                let open = slots.target().min(peers);
+                let second = Second {
+                    busy: 1.0,
+                    sent: 5_000_000_000,
+                    open,
+                    waiting: peers - open,
+                    full: open,
+                    ..Second::default()
+                };
+                assert_eq!(slots.tick(&second), peers.max(START), "a reactor at its limit of 5 GB/s");
+            }
+        }
+        let open = swarm(1_000, 1_000 * MBIT, 10_000 * MBIT).run(3);
+        assert_eq!(open, 1_000, "a full link of 10 Gbit/s");
+        let mut uplink = swarm(1_000, 20 * MBIT, 10 << 20);
+        for _ in 0..60 {
+            assert!(uplink.run(10) <= 64, "a full uplink of 10 MiB/s");
+        }
     }
 
     #[test]
