@@ -64,6 +64,12 @@ impl Requests {
         }
     }
 
+    /// Requests that it has memory for.
+    #[cfg(test)]
+    pub fn capacity(&self) -> usize {
+        self.queue.capacity()
+    }
+
     /// Requests waiting.
     pub fn len(&self) -> usize {
         self.queue.len()

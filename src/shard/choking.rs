@@ -14,12 +14,22 @@ impl Shard {
     pub(super) fn interest_changed(&mut self, key: PeerKey, now: Time) {
         let Some((torrent, peer)) = self.connections.get(key).and_then(|connection| connection.peer()) else { return };
         match (peer.is_interested(), peer.is_choked()) {
-            (true, true) if self.has_free_slot(torrent) => self.unchoke(key, now),
-            (true, true) => self.set_waiting(key, true),
+            (true, true) => self.want_slot(key, torrent, now),
             (false, false) => self.choke(key, now),
             (false, true) => self.set_waiting(key, false),
             (true, false) => {}
         }
+    }
+
+    /// Gives a free slot at once, unless others wait: then the choker says whose it is, before the next turn. Who
+    /// drops its interest for a moment must not get past the line.
+    fn want_slot(&mut self, key: PeerKey, torrent: TorrentId, now: Time) {
+        let free = self.has_free_slot(torrent);
+        if free && (self.waiting == 0 || self.config.slots == Slots::Unlimited) {
+            return self.unchoke(key, now);
+        }
+        self.set_waiting(key, true);
+        self.slots_settled &= !free;
     }
 
     fn has_free_slot(&self, torrent: TorrentId) -> bool {
@@ -105,13 +115,15 @@ impl Shard {
     fn end_round(&mut self, now: Time) {
         let micros = u64::try_from(now.since(self.round_at).as_micros()).unwrap_or(u64::MAX).max(1);
         for (_, connection) in self.connections.iter_mut() {
-            let sent = u128::from(std::mem::take(&mut connection.sent_in_round));
+            let sent = u128::from(connection.sent_in_round);
             connection.sent_rate = u64::try_from(sent * 1_000_000 / u128::from(micros)).unwrap_or(u64::MAX);
         }
         self.round_at = now;
         if self.config.slots != Slots::Unlimited {
             self.decide(Occasion::Round, now);
         }
+        // only now: the choker asked who had made something of its slot
+        self.connections.iter_mut().for_each(|(_, connection)| connection.sent_in_round = 0);
     }
 
     /// Asks the choker and carries out what it decides: for each torrent under the fixed policy, else for all together.

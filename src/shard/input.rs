@@ -90,8 +90,8 @@ impl Shard {
     /// A peer has come twice. The old connection stays while it lives; a silent one gives way, because it may be the
     /// other end of a line that broke without a word.
     fn replace(&mut self, old: PeerKey, now: Time) -> Result<(), Reason> {
-        let alive = self.connections.get(old).is_some_and(|connection| now.since(connection.heard_at).as_secs() < 30);
-        if alive {
+        let open = self.connections.get(old).filter(|connection| connection.closing.is_none());
+        if open.is_some_and(|connection| now.since(connection.heard_at).as_secs() < 30) {
             return Err(Reason::Duplicate);
         }
         self.close(old, Reason::Duplicate);

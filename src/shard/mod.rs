@@ -19,6 +19,8 @@ mod choking;
 mod input;
 mod serving;
 mod table;
+#[cfg(test)]
+mod tests;
 mod torrents;
 mod world;
 

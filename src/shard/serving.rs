@@ -23,8 +23,8 @@ impl Shard {
     /// The next connection to serve. The caller takes its blocks and ends the turn with exactly one of
     /// [`Shard::served`], [`Shard::blocked`], [`Shard::cold`] and [`Shard::close`].
     pub fn next_turn(&mut self, now: Time) -> Option<Turn> {
-        loop {
-            if self.pacer.global_ready(now, u64::from(limits::BLOCK)) > now {
+        while !self.turns.is_empty() {
+            if self.pacer.global_ready(now, self.turn_bytes) > now {
                 // everybody keeps their place in the order until there is something to give
                 self.limited = true;
                 return None;
@@ -45,6 +45,7 @@ impl Shard {
             let bytes = self.pacer.available(now, *torrent, key.slot).min(u64::from(turn.allowance_bytes)).max(first);
             return Some(Turn { key, torrent: *torrent, bytes });
         }
+        None
     }
 
     /// Moves the blocks of `turn` to `blocks`, at most `most` of them.
@@ -98,17 +99,29 @@ impl Shard {
 
     /// The turn of `key` ended with all its blocks in the socket.
     pub fn served(&mut self, key: PeerKey, bytes: u64) {
+        if self.connections.get(key).is_none() {
+            return;
+        }
         self.turns.spent(key.slot, u32::try_from(bytes).unwrap_or(u32::MAX));
         self.release(key, Wait::Serving);
     }
 
     /// The socket of `key` takes no more; [`Shard::writable`] is due when everything that was left is in it.
     pub fn blocked(&mut self, key: PeerKey, bytes: u64, now: Time) {
+        let Some(connection) = self.connections.get_mut(key) else { return };
+        connection.blocked_at = now;
+        connection.wait = Wait::Socket;
         self.turns.spent(key.slot, u32::try_from(bytes).unwrap_or(u32::MAX));
         self.turns.park(key.slot);
-        if let Some(connection) = self.connections.get_mut(key) {
-            connection.blocked_at = now;
-            connection.wait = Wait::Socket;
+    }
+
+    /// Control bytes of `key` are left over; `moved`: the socket took some of them. So a peer that reads nothing is found
+    /// to be stalled although it is not being served.
+    pub fn backed_up(&mut self, key: PeerKey, moved: bool, now: Time) {
+        match self.connections.get_mut(key) {
+            Some(connection) if connection.wait == Wait::Nothing => self.blocked(key, 0, now),
+            Some(connection) if moved => connection.blocked_at = now,
+            _ => {}
         }
     }
 
@@ -119,9 +132,9 @@ impl Shard {
 
     /// `blocks` of `key` have to be read from disk first; [`Shard::paged_in`] is due when they are there.
     pub fn cold(&mut self, key: PeerKey, blocks: &[BlockRef]) {
-        self.turns.park(key.slot);
         let Some(connection) = self.connections.get_mut(key) else { return };
         connection.wait = Wait::Disk;
+        self.turns.park(key.slot);
         self.put_back(key, blocks);
     }
 

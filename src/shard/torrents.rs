@@ -72,7 +72,10 @@ impl Shard {
     /// Serves it no more: its connections end with `reason`, new ones are refused.
     pub fn withdraw(&mut self, id: TorrentId, reason: Reason) {
         let Some(swarm) = self.swarms.get(&id) else { return };
-        self.by_hash.remove(&swarm.torrent.info_hash);
+        // another torrent of the same hash may have been added since
+        if self.by_hash.get(&swarm.torrent.info_hash) == Some(&id) {
+            self.by_hash.remove(&swarm.torrent.info_hash);
+        }
         let of_torrent = |stage: &Stage| match stage {
             Stage::Greeting(torrent) => *torrent == Some(id),
             Stage::Peer(torrent, _) => *torrent == id,
@@ -96,10 +99,13 @@ impl Shard {
     }
 
     /// Takes a peer out of its swarm's books.
-    pub(super) fn leave(&mut self, torrent: TorrentId, peer: &Peer, waiting: bool) {
+    pub(super) fn leave(&mut self, key: PeerKey, torrent: TorrentId, peer: &Peer, waiting: bool) {
         self.waiting -= usize::from(waiting);
         let Some(swarm) = self.swarms.get_mut(&torrent) else { return };
-        swarm.peers.remove(&peer.id());
+        // a silent connection may have been replaced by another of the same peer, which stays listed
+        if swarm.peers.get(&peer.id()) == Some(&key) {
+            swarm.peers.remove(&peer.id());
+        }
         count_out(&mut swarm.rarity, peer.pieces());
         if !peer.is_choked() {
             // a slot is free again

@@ -121,6 +121,8 @@ pub struct Shard {
     pub(super) waiting: usize,
     pub(super) slots_settled: bool,
     pub(super) pacer: Pacer,
+    /// Bytes that the global limit must allow before a turn begins.
+    pub(super) turn_bytes: u64,
     /// The global limit held a turn back since the last tick.
     pub(super) limited: bool,
     pub(super) paced: BinaryHeap<Reverse<(Time, PeerKey)>>,
@@ -149,6 +151,7 @@ impl Shard {
             waiting: 0,
             slots_settled: true,
             pacer: Pacer::new(),
+            turn_bytes: u64::from(limits::BLOCK),
             limited: false,
             paced: BinaryHeap::new(),
             outputs: VecDeque::new(),
@@ -190,6 +193,9 @@ impl Shard {
     /// there is no room.
     pub fn dial(&mut self, torrent: TorrentId, address: SocketAddr, now: Time) -> Option<PeerKey> {
         let info_hash = self.swarms.get(&torrent)?.torrent.info_hash;
+        if self.by_hash.get(&info_hash) != Some(&torrent) {
+            return None;
+        }
         if self.connections.len() >= self.config.connections_max || self.greeting >= limits::HANDSHAKES / 2 {
             return None;
         }
@@ -225,6 +231,8 @@ impl Shard {
             sent_in_round: 0,
             sent_rate: 0,
         });
+        // lifted first: a new rate alone would keep the debts of who had this place before
+        self.pacer.set_peer(now, key.slot, None);
         self.pacer.set_peer(now, key.slot, self.config.peer_rate);
         key
     }
@@ -252,7 +260,7 @@ impl Shard {
         self.totals.closed[reason as usize] += 1;
         match &connection.stage {
             Stage::Greeting(_) => self.greeting -= 1,
-            Stage::Peer(torrent, peer) => self.leave(*torrent, peer, connection.waiting),
+            Stage::Peer(torrent, peer) => self.leave(key, *torrent, peer, connection.waiting),
         }
         Some((key, connection.address, reason))
     }
@@ -272,7 +280,9 @@ impl Shard {
 
     /// Moves the control bytes of `key` to `out`.
     pub fn take_output(&mut self, key: PeerKey, now: Time, out: &mut Vec<u8>) {
-        let Some(connection) = self.connections.get_mut(key) else { return };
+        let Some(connection) = self.connections.get_mut(key).filter(|connection| !connection.output.is_empty()) else {
+            return;
+        };
         connection.spoke_at = now;
         if out.is_empty() {
             std::mem::swap(out, &mut connection.output);
@@ -302,7 +312,10 @@ impl Shard {
     fn check_connections(&mut self, now: Time) {
         let over = |since: Time, seconds: u64| now.since(since) >= Duration::from_secs(seconds);
         let (mut late, mut silent) = (Vec::new(), Vec::new());
-        for (key, connection) in self.connections.iter() {
+        for (key, connection) in self.connections.iter_mut() {
+            if let Stage::Peer(_, peer) = &mut connection.stage {
+                peer.requests().rest();
+            }
             let reason = match connection.stage {
                 Stage::Greeting(_) if over(connection.opened_at, limits::HANDSHAKE_SECONDS) => Reason::HandshakeTimeout,
                 _ if over(connection.heard_at, limits::SILENCE_SECONDS) => Reason::Timeout,
@@ -326,14 +339,18 @@ impl Shard {
         }
     }
 
-    /// When [`Shard::tick`], a paced peer or the global limit is due next.
+    /// When [`Shard::tick`], a paced peer or the global limit is due next; `now` while something waits to be handed out.
     pub fn next_timeout(&mut self, now: Time) -> Time {
+        let unsettled = !self.slots_settled && self.waiting > 0;
+        if unsettled || !self.outputs.is_empty() || !self.closes.is_empty() {
+            return now;
+        }
         let mut due = self.ticked_at + Duration::from_secs(1);
         if let Some(Reverse((paced, _))) = self.paced.peek() {
             due = due.min(*paced);
         }
         if !self.turns.is_empty() {
-            due = due.min(self.pacer.global_ready(now, u64::from(limits::BLOCK)));
+            due = due.min(self.pacer.global_ready(now, self.turn_bytes));
         }
         due
     }
@@ -341,6 +358,10 @@ impl Shard {
     /// Limits what this shard sends to bytes a second; `None` lifts it.
     pub fn set_upload_limit(&mut self, rate: Option<u64>, now: Time) {
         self.pacer.set_global(now, rate);
+        // A turn waits at most a quarter of a second for more than one block: cut to a block each, peers that ask for
+        // long blocks would get as many times more as theirs are longer.
+        let (least, most) = (u64::from(limits::BLOCK), u64::from(limits::BLOCK_MAX));
+        self.turn_bytes = rate.map_or(least, |rate| (rate / 4).clamp(least, most));
     }
 
     /// Numbers that only grow.
