@@ -10,7 +10,7 @@ use crate::clock::Time;
 use crate::ids::{BlockRef, PeerKey, TorrentId};
 use crate::peer::Reason;
 use crate::shard::Shard;
-use crate::storage::{Maps, Payload, Residency};
+use crate::storage::{ColdRange, Maps, Payload, Residency};
 use crate::transmit::{Chunk, Outgoing, Transmitter};
 
 use super::admission::Admission;
@@ -44,6 +44,7 @@ pub(super) struct EventLoop<D: Driver> {
     pub(super) chunk: Chunk,
     pub(super) blocks: Vec<BlockRef>,
     pub(super) ahead: Vec<BlockRef>,
+    pub(super) cold: Vec<ColdRange>,
     pub(super) failures: Vec<(TorrentId, String)>,
     pub(super) admission: Arc<Admission>,
     pub(super) mailbox: Arc<Mailbox>,
@@ -71,7 +72,7 @@ impl<D: Driver> EventLoop<D> {
             self.tick(now);
             self.shard.settle_slots(now);
             self.hand_out_control(now);
-            idle = (0..TURNS).all(|_| !self.serve(now));
+            idle = (0..TURNS).any(|_| !self.serve(now));
             self.take_down();
         }
         self.publish(0);
@@ -150,6 +151,7 @@ impl<D: Driver> EventLoop<D> {
     fn withdraw(&mut self, id: TorrentId, reason: Reason) {
         self.shard.withdraw(id, reason);
         self.payloads.remove(&id);
+        self.paging.forget(id);
         self.maps.forget(id);
     }
 

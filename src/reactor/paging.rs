@@ -8,7 +8,7 @@ use crate::storage::ColdRange;
 /// Ranges read at once by one reactor: enough for the queue of any disk, few enough that the memory they fill is small
 /// (64 of 256 KiB are 16 MiB).
 const IN_FLIGHT: usize = 64;
-/// Ranges that wait beyond those. When they are full, a peer's range is not queued: it asks again at its next turn.
+/// Ranges that wait beyond those. When they are full, a peer waits for a place and asks again.
 const QUEUED: usize = 4_096;
 
 type Name = (TorrentId, FileIndex, usize);
@@ -27,6 +27,8 @@ pub(super) struct Paging {
     queue: VecDeque<u64>,
     in_flight: usize,
     outstanding: HashMap<PeerKey, u32>,
+    /// Peers that found no room.
+    refused: VecDeque<PeerKey>,
     next: u64,
     done: u64,
 }
@@ -53,22 +55,45 @@ impl Paging {
         true
     }
 
+    /// `peer`, for which nothing could be asked, is among those that the next places are for.
+    pub(super) fn wait_for_room(&mut self, peer: PeerKey) {
+        self.refused.push_back(peer);
+    }
+
     /// The next range to hand to the driver.
     pub(super) fn next(&mut self) -> Option<(u64, ColdRange)> {
-        if self.in_flight >= IN_FLIGHT {
-            return None;
+        while self.in_flight < IN_FLIGHT {
+            let token = self.queue.pop_front()?;
+            if let Some(reading) = self.reading.get(&token) {
+                self.in_flight += 1;
+                return Some((token, reading.range.clone()));
+            }
         }
-        let token = self.queue.pop_front()?;
-        self.in_flight += 1;
-        Some((token, self.reading.get(&token)?.range.clone()))
+        None
     }
 
     /// A range arrived or failed: what it was, and the peers that now wait for nothing more.
     pub(super) fn finish(&mut self, token: u64) -> Option<(ColdRange, Vec<PeerKey>)> {
-        let Reading { range, mut waiting } = self.reading.remove(&token)?;
-        self.tokens.remove(&range.key());
+        let (range, mut ready) = self.remove(token)?;
         self.in_flight -= 1;
         self.done += 1;
+        // one place, one peer; it may be gone, so the last range wakes all that are left
+        let woken = if self.reading.is_empty() { self.refused.len() } else { self.refused.len().min(1) };
+        ready.extend(self.refused.drain(..woken));
+        Some((range, ready))
+    }
+
+    /// Drops what is queued for `torrent`, whose peers are being closed. What the driver reads already comes back.
+    pub(super) fn forget(&mut self, torrent: TorrentId) {
+        let of_torrent = |token: &u64| self.reading.get(token).is_some_and(|reading| reading.range.key().0 == torrent);
+        let dropped: Vec<u64> = self.queue.iter().copied().filter(of_torrent).collect();
+        dropped.into_iter().for_each(|token| drop(self.remove(token)));
+    }
+
+    /// Takes a range out, and with it the peers that wait for nothing else.
+    fn remove(&mut self, token: u64) -> Option<(ColdRange, Vec<PeerKey>)> {
+        let Reading { range, mut waiting } = self.reading.remove(&token)?;
+        self.tokens.remove(&range.key());
         waiting.retain(|peer| {
             let Some(left) = self.outstanding.get_mut(peer) else { return false };
             *left -= 1;

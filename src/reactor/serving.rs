@@ -6,7 +6,7 @@ use crate::clock::Time;
 use crate::ids::{BlockRef, PeerKey, TorrentId};
 use crate::peer::Reason;
 use crate::shard::Turn;
-use crate::storage::{ColdRange, PayloadError};
+use crate::storage::PayloadError;
 use crate::transmit::{Progress, SendError};
 
 use super::driver::{Driver, MemoryRange};
@@ -32,12 +32,12 @@ impl<D: Driver> EventLoop<D> {
         let appetite = socket.outgoing.appetite();
         let mut blocks = std::mem::take(&mut self.blocks);
         self.shard.take_blocks(&turn, appetite, &mut blocks);
-        self.send(&turn, &blocks, now);
+        self.send(&turn, &mut blocks, now);
         self.blocks = blocks;
         true
     }
 
-    fn send(&mut self, turn: &Turn, blocks: &[BlockRef], now: Time) {
+    fn send(&mut self, turn: &Turn, blocks: &mut Vec<BlockRef>, now: Time) {
         let key = turn.key;
         let taken = match self.fill_chunk(turn, blocks) {
             Ok(taken) => taken,
@@ -62,22 +62,21 @@ impl<D: Driver> EventLoop<D> {
     }
 
     /// Puts the addresses of `blocks` into the chunk; how many of them fit. A block strewn over too many files is
-    /// rejected.
-    fn fill_chunk(&mut self, turn: &Turn, blocks: &[BlockRef]) -> Result<usize, PayloadError> {
+    /// rejected, once: it is no longer among `blocks`.
+    fn fill_chunk(&mut self, turn: &Turn, blocks: &mut Vec<BlockRef>) -> Result<usize, PayloadError> {
         self.chunk.clear();
         let Some(payload) = self.payloads.get(&turn.torrent) else { return Ok(0) };
-        for (taken, block) in blocks.iter().enumerate() {
-            if !self.chunk.has_room(block.length) {
-                return Ok(taken);
-            }
+        let mut taken = 0;
+        while let Some(block) = blocks.get(taken).filter(|block| self.chunk.has_room(block.length)) {
             match self.chunk.push(&mut self.maps, turn.torrent, payload, *block) {
                 Err(PayloadError::Scattered(block) | PayloadError::OutOfRange(block)) => {
                     self.shard.reject(turn.key, block);
+                    blocks.remove(taken);
                 }
-                other => other?,
+                other => other.map(|()| taken += 1)?,
             }
         }
-        Ok(blocks.len())
+        Ok(taken)
     }
 
     /// Asks for what of the chunk is cold; whether the turn ended by that.
@@ -87,19 +86,21 @@ impl<D: Driver> EventLoop<D> {
         if self.socket(key).is_some_and(|socket| socket.paged_in.is_some() && socket.paged_in == first) {
             return false;
         }
-        let mut cold: Vec<ColdRange> = Vec::new();
-        self.chunk.cold_ranges(&self.residency, &mut cold);
-        if cold.is_empty() {
+        // kept between turns: a warm chunk costs no allocation
+        self.cold.clear();
+        self.chunk.cold_ranges(&self.residency, &mut self.cold);
+        if self.cold.is_empty() {
             return false;
         }
-        if let Some(socket) = self.socket(key) {
-            socket.paged_in = first;
-        }
         self.shard.cold(key, blocks);
-        let asked = cold.into_iter().filter(|range| self.paging.ask(range.clone(), Some(key))).count();
+        let ranges = self.cold.len();
+        let asked = self.cold.drain(..).filter(|range| self.paging.ask(range.clone(), Some(key))).count();
         if asked == 0 {
-            // no room to wait in: the turn comes again
-            self.shard.paged_in(key);
+            self.paging.wait_for_room(key);
+            return true;
+        }
+        if let Some(socket) = self.socket(key).filter(|_| asked == ranges) {
+            socket.paged_in = first;
         }
         self.read_ahead(turn);
         self.start_paging();
@@ -109,34 +110,38 @@ impl<D: Driver> EventLoop<D> {
     /// Asks for what the peer will want next, so that its later chunks are warm when their turn comes.
     fn read_ahead(&mut self, turn: &Turn) {
         let Some(payload) = self.payloads.get(&turn.torrent) else { return };
-        let mut cold = Vec::new();
         self.shard.peek(turn.key, READ_AHEAD_BLOCKS, &mut self.ahead);
         for block in &self.ahead {
             if !self.chunk.has_room(block.length) {
-                self.chunk.cold_ranges(&self.residency, &mut cold);
+                self.chunk.cold_ranges(&self.residency, &mut self.cold);
                 self.chunk.clear();
             }
             if self.chunk.push(&mut self.maps, turn.torrent, payload, *block).is_err() {
                 break;
             }
         }
-        self.chunk.cold_ranges(&self.residency, &mut cold);
+        self.chunk.cold_ranges(&self.residency, &mut self.cold);
         self.chunk.clear();
-        cold.into_iter().for_each(|range| {
+        for range in self.cold.drain(..) {
             self.paging.ask(range, None);
-        });
+        }
     }
 
     fn start_paging(&mut self) {
         while let Some((token, range)) = self.paging.next() {
             let memory = MemoryRange { address: range.address().addr(), length: range.length() };
             if let Err(error) = self.driver.page_in(token, memory) {
-                self.paged_in(token, &Err(error));
+                self.finish_paging(token, &Err(error));
             }
         }
     }
 
     pub(super) fn paged_in(&mut self, token: u64, result: &std::io::Result<()>) {
+        self.finish_paging(token, result);
+        self.start_paging();
+    }
+
+    fn finish_paging(&mut self, token: u64, result: &std::io::Result<()>) {
         let Some((range, ready)) = self.paging.finish(token) else { return };
         if let Err(error) = result {
             let (torrent, file, _) = range.key();
@@ -144,7 +149,6 @@ impl<D: Driver> EventLoop<D> {
             self.fail(torrent, cause);
         }
         ready.into_iter().for_each(|key| self.shard.paged_in(key));
-        self.start_paging();
     }
 
     fn unreadable(&self, torrent: TorrentId, file: crate::ids::FileIndex, error: &std::io::Error) -> String {
@@ -157,17 +161,27 @@ impl<D: Driver> EventLoop<D> {
         }
     }
 
-    /// Sends what waits for `key`: leftovers first, then control bytes.
+    /// Sends what waits for `key`: leftovers first, then control bytes. New ones stay with the shard, which bounds them,
+    /// until the socket has taken the old.
     pub(super) fn flush(&mut self, key: PeerKey, now: Time) {
         let Some(Some(socket)) = self.sockets.get_mut(super::event_loop::index(key)) else { return };
         if socket.generation != key.generation {
             return;
         }
-        self.shard.take_output(key, now, socket.outgoing.control());
+        let waited = socket.outgoing.control_bytes() > 0;
+        if !waited {
+            self.shard.take_output(key, now, socket.outgoing.control());
+        }
         match self.transmitter.flush(socket.descriptor.as_fd(), &mut socket.outgoing) {
             Ok(sent) => {
                 if sent.payload_bytes > 0 {
                     self.shard.sent(key, sent.payload_bytes, now);
+                }
+                let left = socket.outgoing.control_bytes() > 0;
+                if left {
+                    self.shard.backed_up(key, sent.wire_bytes > 0, now);
+                } else if waited {
+                    return self.flush(key, now);
                 }
                 if sent.progress == Progress::Done {
                     self.shard.writable(key);

@@ -93,6 +93,7 @@ fn make<D: Driver>(config: ReactorConfig) -> io::Result<EventLoop<D>> {
         chunk: Chunk::new(),
         blocks: Vec::new(),
         ahead: Vec::new(),
+        cold: Vec::new(),
         failures: Vec::new(),
         admission: config.admission,
         options: config.options,
