@@ -108,6 +108,7 @@ pub(super) async fn prepare(
         }
     };
     bar.finish_and_clear();
+    view.hashing_ended(&name, done.load(Ordering::Relaxed), size);
     let (prepared, warnings) = result?;
     warnings.iter().for_each(|warning| view.warn(warning));
     Ok(prepared)

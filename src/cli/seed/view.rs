@@ -103,6 +103,13 @@ impl View {
         }
     }
 
+    /// Hashing is over. A program learns how far it came, and that there was any, however quick it was.
+    pub(super) fn hashing_ended(&mut self, name: &str, done: u64, total: u64) {
+        if done > 0 && matches!(self.form, Form::Json) {
+            self.hashed(name, done, total);
+        }
+    }
+
     /// Something worth knowing that stops nothing.
     pub(super) fn warn(&self, warning: &str) {
         match self.form {
