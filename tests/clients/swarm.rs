@@ -91,6 +91,23 @@ fn two_torrents_of_one_seeder_reach_two_clients() {
 }
 
 #[test]
+fn blocks_sent_by_zerocopy_arrive_as_they_are() {
+    isolated(Family::V4, &programs(&[Client::Aria2, Client::Libtorrent]), || {
+        let workspace = Workspace::new();
+        let source = workspace.folder("source");
+        let mut arguments = Content::Padded.write(&source);
+        arguments.extend(["--external-ip", "10.77.0.1", "--send", "zerocopy"].map(str::to_owned));
+        let mut seeder = Seeder::start(workspace.path(), arguments);
+        let served = seeder.serving(1).remove(0);
+        assert_eq!(served.send, "zerocopy");
+        let start = |client, host| Leecher::start(client, workspace.path(), Family::V4, host, &served.magnet);
+        let mut leechers = [start(Client::Aria2, 2), start(Client::Libtorrent, 3)];
+        leechers.iter_mut().for_each(|leecher| leecher.finish(Content::Padded, &source));
+        assert!(seeder.interrupt().success());
+    });
+}
+
+#[test]
 fn without_an_external_address_clients_still_reach_the_seeder_by_ipv4() {
     isolated(Family::V4, &programs(&[Client::Libtorrent]), || download_without_external_address(Family::V4));
 }
