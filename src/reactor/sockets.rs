@@ -134,13 +134,25 @@ impl Options {
         let socket = SockRef::from(&socket);
         socket.set_tcp_nodelay(true)?;
         if let Some(name) = &self.congestion_control {
-            socket.set_tcp_congestion(name.as_bytes())?;
+            socket.set_tcp_congestion(name.as_bytes()).map_err(|cause| refused(name, &cause))?;
         }
         if let Some(bytes) = self.send_buffer_bytes {
             socket.set_send_buffer_size(bytes)?;
         }
         self.unsent_low_water_bytes.map_or(Ok(()), |bytes| socket.set_tcp_notsent_lowat(bytes))
     }
+}
+
+/// Without privileges only the algorithms of a list may be chosen, which is the system's own and `reno` unless somebody
+/// has added to it (tcp(7)).
+fn refused(name: &str, cause: &io::Error) -> io::Error {
+    io::Error::new(
+        cause.kind(),
+        format!(
+            "congestion control {name} cannot be chosen ({cause}): see sysctl net.ipv4.tcp_allowed_congestion_control, to \
+             which root can add any of net.ipv4.tcp_available_congestion_control"
+        ),
+    )
 }
 
 /// The error that a socket met since it was last asked, such as a refused connect; asking clears it.
@@ -195,4 +207,18 @@ pub(super) fn receive(socket: RawFd, memory: &mut [u8]) -> Result<usize, Errno> 
     // SAFETY: the kernel writes at most `memory.len()` bytes to `memory`, before the call returns.
     let length = unsafe { libc::recv(socket, memory.as_mut_ptr().cast(), memory.len(), libc::MSG_DONTWAIT) };
     usize::try_from(length).map_err(|_| Errno::from_io_error(&io::Error::last_os_error()).unwrap_or(Errno::IO))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_congestion_control_that_cannot_be_had_is_named() {
+        let how = Listening { port: 0, family: Family::V4, shared: false, backlog: 1 };
+        let listener = listener(how).expect("any port");
+        let options = Options { congestion_control: Some("no_such".into()), ..Options::default() };
+        let error = options.apply(&listener).expect_err("nobody has it").to_string();
+        assert!(error.contains("no_such") && error.contains("tcp_allowed_congestion_control"), "{error}");
+    }
 }

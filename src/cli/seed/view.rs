@@ -1,5 +1,6 @@
 //! What the user sees: a live view on a terminal, lines elsewhere, events for programs.
 
+use std::collections::HashMap;
 use std::io::IsTerminal;
 
 use indicatif::{MultiProgress, ProgressBar, ProgressStyle};
@@ -7,7 +8,8 @@ use serde_json::{Value, json};
 
 use crate::cli::text::Printable;
 use crate::cli::units::{Bytes, Rate};
-use crate::session::{CLIENT, Farewell, Session, Status, TorrentState, TorrentView};
+use crate::ids::TorrentId;
+use crate::session::{CLIENT, Farewell, Session, Status, TorrentState, TorrentView, TrackerView};
 
 use super::prepare::Announced;
 
@@ -32,6 +34,8 @@ struct Live {
 pub(super) struct View {
     form: Form,
     reported: Vec<String>,
+    /// What trackers said last that was told, while it lasts.
+    troubles: HashMap<(TorrentId, String), String>,
     turns: u64,
     last_line: String,
 }
@@ -43,7 +47,7 @@ impl View {
             (false, false) => Form::Lines,
             (false, true) => Form::Live(Box::new(Live { screen: MultiProgress::new(), lines: Vec::new() })),
         };
-        View { form, reported: Vec::new(), turns: 0, last_line: String::new() }
+        View { form, reported: Vec::new(), troubles: HashMap::new(), turns: 0, last_line: String::new() }
     }
 
     fn event(event: &Value) {
@@ -145,6 +149,7 @@ impl View {
     pub(super) fn turn(&mut self, status: &Status) {
         self.turns += 1;
         self.report_failures(status);
+        self.report_trackers(status);
         match &mut self.form {
             Form::Json => View::event(&stats(status)),
             Form::Lines => {
@@ -171,6 +176,23 @@ impl View {
                 _ => self.line(&format!("stopped {}: {}", printable(&torrent.name), printable(cause))),
             }
             self.reported.push(hash);
+        }
+    }
+
+    /// A tracker's trouble is told when it begins and when it changes; the live view and the statistics show it anyway.
+    fn report_trackers(&mut self, status: &Status) {
+        let Form::Lines = self.form else { return };
+        for torrent in &status.torrents {
+            for tracker in &torrent.trackers {
+                let key = (torrent.id, tracker.url.clone());
+                let Some(cause) = &tracker.error else {
+                    self.troubles.remove(&key);
+                    continue;
+                };
+                if self.troubles.insert(key, cause.clone()).as_ref() != Some(cause) {
+                    self.line(&format!("tracker {}: {}", printable(&tracker.url), printable(cause)));
+                }
+            }
         }
     }
 
@@ -268,11 +290,13 @@ fn live_lines(status: &Status) -> Vec<String> {
 }
 
 fn stats(status: &Status) -> Value {
+    let tracker = |tracker: &TrackerView| json!({"url": tracker.url, "works": tracker.works, "error": tracker.error});
     let torrent = |torrent: &TorrentView| {
         let state = if torrent.state == TorrentState::Seeding { "seeding" } else { "failed" };
         json!({
             "info_hash": torrent.info_hash.to_string(), "uploaded": torrent.uploaded, "upload_rate": torrent.upload_rate,
             "peers": torrent.peers, "slots": torrent.unchoked, "ratio": ratio(torrent), "state": state,
+            "trackers": torrent.trackers.iter().map(tracker).collect::<Vec<_>>(),
         })
     };
     json!({
