@@ -89,8 +89,8 @@ impl Queue {
         // One bad entry must not hold back those behind it.
         builder.setup_clamp().setup_submit_all().setup_cqsize(completions);
         match mode {
-            TaskRun::Deferred => builder.setup_single_issuer().setup_defer_taskrun(),
-            TaskRun::Cooperative => builder.setup_single_issuer().setup_coop_taskrun(),
+            TaskRun::Deferred => builder.setup_single_issuer().setup_defer_taskrun().setup_taskrun_flag(),
+            TaskRun::Cooperative => builder.setup_single_issuer().setup_coop_taskrun().setup_taskrun_flag(),
             TaskRun::Plain => &mut builder,
         };
         let ring = builder.build(SUBMISSIONS.min(completions))?;
@@ -146,8 +146,10 @@ impl Queue {
         if self.ring.submission().cq_overflow() {
             self.overflows += 1;
         }
-        // Always asks for one: only then are deferred completions posted. With a timeout of zero it does not wait.
         match timeout {
+            // Not a wait with a timeout of zero: that arms a timer and sleeps, a third of the processor time of a busy
+            // reactor. The flag that says that deferred completions are due makes `submit` post them.
+            Some(Duration::ZERO) => ignore_ends(self.ring.submit()),
             None => ignore_ends(self.ring.submit_and_wait(1)),
             Some(timeout) => {
                 let timeout = Timespec::from(timeout);
