@@ -7,7 +7,7 @@ use crate::ids::{BlockRef, PeerKey, TorrentId};
 use crate::peer::Reason;
 use crate::shard::Turn;
 use crate::storage::PayloadError;
-use crate::transmit::{Progress, SendError};
+use crate::transmit::{Progress, SendError, SendMode};
 
 use super::driver::{Driver, MemoryRange};
 use super::event_loop::EventLoop;
@@ -167,6 +167,9 @@ impl<D: Driver> EventLoop<D> {
         let Some(Some(socket)) = self.sockets.get_mut(super::event_loop::index(key)) else { return };
         if socket.generation != key.generation {
             return;
+        }
+        if self.transmitter.mode() == SendMode::ZeroCopy {
+            self.transmitter.reap(socket.descriptor.as_fd());
         }
         let waited = socket.outgoing.control_bytes() > 0;
         if !waited {
