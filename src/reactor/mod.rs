@@ -12,6 +12,8 @@ mod paging;
 mod serving;
 pub mod sockets;
 mod start;
+#[cfg(test)]
+mod tests;
 
 pub use admission::Admission;
 pub use mailbox::{Command, Mailbox, Snapshot};

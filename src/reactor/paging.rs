@@ -106,6 +106,13 @@ impl Paging {
         Some((range, waiting))
     }
 
+    /// Entries of each of its books.
+    #[cfg(test)]
+    pub(super) fn books(&self) -> [usize; 6] {
+        let maps = [self.tokens.len(), self.reading.len(), self.outstanding.len()];
+        [maps[0], maps[1], maps[2], self.queue.len(), self.refused.len(), self.in_flight]
+    }
+
     /// Ranges read since start.
     pub(super) fn done(&self) -> u64 {
         self.done
