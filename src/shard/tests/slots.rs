@@ -143,19 +143,36 @@ fn a_choked_peer_is_told_what_it_will_not_get() {
         let holder = world.join(reserved);
         world.say(holder, &[Message::Interested]);
         let waiter = world.leecher();
-        world.heard(holder);
-        // the choker takes the slot from one whose term is over, although it asks
-        for _ in 0..4 {
-            world.pass(10);
-        }
-        if world.is_served(holder) {
-            continue;
-        }
-        assert!(world.is_served(waiter));
-        world.heard(holder);
+        // it asked for nothing in a whole round
+        world.pass(10);
+        assert!(world.is_served(waiter) && !world.is_served(holder));
+        assert_eq!(world.heard(holder), ["Unchoke", "Choke"]);
         world.ask(holder, 3, 16_384);
-        assert_eq!(world.heard(holder).iter().filter(|text| text.starts_with("Reject")).count(), rejects);
+        let heard = world.heard(holder);
+        assert_eq!(heard.len(), rejects);
+        assert!(heard.iter().all(|text| text.starts_with("Reject")));
     }
+}
+
+#[test]
+fn one_slot_is_optimistic_and_goes_on_after_thirty_seconds() {
+    let mut world = World::new(Slots::Fixed(4));
+    let keys: Vec<_> = (0..12).map(|_| world.leecher()).collect();
+    let mut terms: Vec<(PeerKey, u32)> = Vec::new();
+    for _ in 0..160 {
+        let held = |key: &&PeerKey| world.shard.connections.get(**key).is_some_and(|c| c.optimistic_since.is_some());
+        let holders: Vec<PeerKey> = keys.iter().filter(held).copied().collect();
+        assert!(holders.len() <= 1);
+        match (holders.first(), terms.last_mut()) {
+            (Some(holder), Some((last, seconds))) if last == holder => *seconds += 1,
+            (Some(holder), _) => terms.push((*holder, 1)),
+            (None, _) => {}
+        }
+        second(&mut world, &keys, 10 << 20, 100);
+    }
+    terms.pop();
+    assert!(terms.len() >= 4, "{terms:?}");
+    assert!(terms.iter().all(|(_, seconds)| *seconds == 30), "{terms:?}");
 }
 
 #[test]
