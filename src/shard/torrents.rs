@@ -50,7 +50,7 @@ pub struct PeerStatus {
     pub client: Option<String>,
     /// Payload bytes sent to it.
     pub sent: u64,
-    /// Bytes a second in the last round.
+    /// Bytes a second in the round that runs, or in the last one while that is new.
     pub sent_rate: u64,
     /// Pieces it has, in thousandths.
     pub progress_per_mille: u32,
@@ -136,6 +136,14 @@ impl Shard {
         self.swarms.iter().map(status).collect()
     }
 
+    fn shown_rate(&self, connection: &super::Connection) -> u64 {
+        let millis = self.ticked_at.since(self.round_at.max(connection.opened_at)).as_millis();
+        if millis < 1_000 {
+            return connection.sent_rate;
+        }
+        u64::try_from(u128::from(connection.sent_in_round) * 1_000 / millis).unwrap_or(u64::MAX)
+    }
+
     /// The first `most` peers, for display.
     pub fn peers(&self, most: usize) -> Vec<PeerStatus> {
         let status = |(_, connection): (PeerKey, &super::Connection)| {
@@ -147,7 +155,7 @@ impl Shard {
                 address: connection.address,
                 client: peer.client().map(str::to_owned),
                 sent: connection.sent,
-                sent_rate: connection.sent_rate,
+                sent_rate: self.shown_rate(connection),
                 progress_per_mille: u32::try_from(have * 1_000 / u64::from(pieces.max(1))).unwrap_or(1_000),
                 interested: peer.is_interested(),
                 choked: peer.is_choked(),
