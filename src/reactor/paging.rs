@@ -106,6 +106,11 @@ impl Paging {
         Some((range, waiting))
     }
 
+    /// The range that the driver was given by `token`.
+    pub(super) fn under_way(&self, token: u64) -> Option<ColdRange> {
+        self.reading.get(&token).map(|reading| reading.range.clone())
+    }
+
     /// Entries of each of its books.
     #[cfg(test)]
     pub(super) fn books(&self) -> [usize; 6] {

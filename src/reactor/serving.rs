@@ -6,7 +6,7 @@ use crate::clock::Time;
 use crate::ids::{BlockRef, PeerKey, TorrentId};
 use crate::peer::Reason;
 use crate::shard::Turn;
-use crate::storage::PayloadError;
+use crate::storage::{ColdRange, PayloadError};
 use crate::transmit::{Progress, SendError, SendMode};
 
 use super::driver::{Driver, MemoryRange};
@@ -129,15 +129,23 @@ impl<D: Driver> EventLoop<D> {
 
     fn start_paging(&mut self) {
         while let Some((token, range)) = self.paging.next() {
-            let memory = MemoryRange { address: range.address().addr(), length: range.length() };
-            if let Err(error) = self.driver.page_in(token, memory) {
-                self.finish_paging(token, &Err(error));
-            }
+            self.start_read(token, &range);
+        }
+    }
+
+    fn start_read(&mut self, token: u64, range: &ColdRange) {
+        let memory = MemoryRange { address: range.address().addr(), length: range.length() };
+        if let Err(error) = self.driver.page_in(token, memory) {
+            self.finish_paging(token, &Err(error));
         }
     }
 
     pub(super) fn paged_in(&mut self, token: u64, result: &std::io::Result<()>) {
-        self.finish_paging(token, result);
+        match (result, self.paging.under_way(token)) {
+            // nothing is wrong with the file: a worker of the kernel was interrupted
+            (Err(error), Some(range)) if is_passing(error) => self.start_read(token, &range),
+            _ => self.finish_paging(token, result),
+        }
         self.start_paging();
     }
 
@@ -204,4 +212,10 @@ impl<D: Driver> EventLoop<D> {
             }
         }
     }
+}
+
+/// A cause that says nothing about the file, so that asking again is right (madvise(2)).
+fn is_passing(error: &std::io::Error) -> bool {
+    use rustix::io::Errno;
+    matches!(Errno::from_io_error(error), Some(Errno::INTR | Errno::AGAIN))
 }

@@ -131,6 +131,15 @@ impl Seeder {
         }
     }
 
+    /// The whole of `content`; if that fails, says what the reactor knows of it.
+    fn download(&mut self, peer: &mut RawPeer, content: &Content) {
+        let Err(error) = peer.download(&content.blocks(), &content.bytes) else { return };
+        let stopped = self.reactor.stop();
+        let last = self.reactor.mailbox().latest().expect("a last snapshot");
+        let reasons: Vec<_> = Reason::ALL.iter().filter(|reason| last.totals.closed[**reason as usize] > 0).collect();
+        panic!("{error} ({stopped:?}): closed for {reasons:?}, {:?}, {:?}", last.failures, last.transmit);
+    }
+
     fn end(mut self) -> Snapshot {
         self.reactor.stop().expect("it ran until told to stop");
         self.reactor.mailbox().latest().expect("a last snapshot")
@@ -203,7 +212,9 @@ impl RawPeer {
 
 /// Runs `test` on epoll and, where the kernel allows it, on io_uring.
 fn on_both_drivers(test: fn(bool)) {
+    eprintln!("on epoll");
     test(false);
+    eprintln!("on io_uring");
     match probe() {
         Ok(()) => test(true),
         Err(refused) => eprintln!("SKIPPED on io_uring: {refused}"),
@@ -214,11 +225,11 @@ fn on_both_drivers(test: fn(bool)) {
 fn a_torrent_is_downloaded_byte_for_byte() {
     on_both_drivers(|ring| {
         let content = Content::new(1);
-        let seeder = Seeder::new(ring, &[&content]);
+        let mut seeder = Seeder::new(ring, &[&content]);
         let mut peers = [seeder.connect(&content), seeder.connect(&content)];
         for peer in &mut peers {
             peer.wait_for_slot();
-            peer.download(&content.blocks(), &content.bytes).expect("connected");
+            seeder.download(peer, &content);
         }
         let last = seeder.end();
         assert_eq!(last.totals.sent, 2 * u64::from(LENGTH));
@@ -258,13 +269,13 @@ fn a_peer_that_we_dial_is_greeted_and_served() {
     on_both_drivers(|ring| {
         let content = Content::new(1);
         let listener = TcpListener::bind("127.0.0.1:0").expect("loopback");
-        let seeder = Seeder::new(ring, &[&content]);
+        let mut seeder = Seeder::new(ring, &[&content]);
         let address = listener.local_addr().expect("bound");
         seeder.send(Command::Dial { id: content.id(), address });
         let (stream, _) = listener.accept().expect("it dials");
         let mut peer = RawPeer::greet(stream, content.number).expect("greeted");
         peer.wait_for_slot();
-        peer.download(&content.blocks(), &content.bytes).expect("connected");
+        seeder.download(&mut peer, &content);
         assert_eq!(seeder.end().totals.dialled, 1);
     });
 }
