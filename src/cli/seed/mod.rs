@@ -143,14 +143,16 @@ async fn finish(session: Session, view: &mut View, mut stop: StopSignals) -> any
 
 fn session_config(args: &Args, sources: &[Source], descriptors: u64) -> SessionConfig {
     let cores = std::thread::available_parallelism().map_or(1, usize::from);
-    // descriptors that are not for connections: files, pipes, rings, trackers
-    let for_peers = usize::try_from(descriptors).unwrap_or(usize::MAX).saturating_sub(256).max(64);
+    let reactors = args.reactors.map_or(cores.min(8), usize::from);
+    // descriptors that are not for connections: trackers and files, and of each reactor 64 pipes, a ring and a listener
+    let reserved = 256 + 136 * reactors;
+    let for_peers = usize::try_from(descriptors).unwrap_or(usize::MAX).saturating_sub(reserved).max(64);
     let connections = usize::try_from(args.connections).unwrap_or(usize::MAX);
     let tracked = args.tracker.is_empty() && sources.iter().any(Source::needs_tracker);
     let tracker = args.tracker_port.map_or(TrackerChoice::AnyPort, TrackerChoice::Port);
     SessionConfig {
         fleet: FleetConfig {
-            reactors: args.reactors.map_or(cores.min(8), usize::from),
+            reactors,
             driver: args.driver,
             send: args.send,
             port: args.port,

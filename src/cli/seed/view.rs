@@ -74,6 +74,12 @@ impl View {
         let fleet = session.fleet();
         let send = fleet.send();
         let reactors = fleet.len();
+        if let Form::Json = self.form {
+            return View::event(&json!({
+                "event": "started", "port": fleet.port(), "driver": fleet.driver(), "send": send.to_string(),
+                "reactors": reactors, "limits": holdbacks,
+            }));
+        }
         self.line(&format!(
             "{CLIENT}: port {}, {}, {reactors} reactor{}, sending by {send}",
             fleet.port(),
@@ -257,15 +263,19 @@ fn summary(status: &Status) -> String {
 fn live_lines(status: &Status) -> Vec<String> {
     let mut lines = vec![String::new(), summary(status)];
     for torrent in status.torrents.iter().take(TORRENTS_SHOWN) {
-        let state = if torrent.state == TorrentState::Seeding { "" } else { "  STOPPED" };
+        // fits 80 columns
+        let rate = if torrent.state == TorrentState::Seeding {
+            Rate(torrent.upload_rate).to_string()
+        } else {
+            "STOPPED".into()
+        };
         lines.push(format!(
-            "  {:<40.40} {:>12}  {:>10} sent  ratio {:>6.2}  {:>4} peers  {:>4} unchoked{state}",
+            "  {:<24.24} {rate:>12} {:>10}  ratio {:>5.2} {:>5}/{} peers",
             printable(&torrent.name),
-            Rate(torrent.upload_rate).to_string(),
             Bytes(torrent.uploaded).to_string(),
             ratio(torrent),
-            torrent.peers,
             torrent.unchoked,
+            torrent.peers,
         ));
         for tracker in torrent.trackers.iter().filter(|tracker| tracker.error.is_some()) {
             let cause = tracker.error.as_deref().unwrap_or_default();
@@ -277,7 +287,7 @@ fn live_lines(status: &Status) -> Vec<String> {
     }
     for peer in status.peers.iter().take(PEERS_SHOWN) {
         lines.push(format!(
-            "    {:<26} {:<24.24} {:>12}  {:>10}  has {:>3} %{}",
+            "    {:<26} {:<14.14} {:>12} {:>10}  {:>3} %{}",
             peer.address.to_string(),
             printable(peer.client.as_deref().unwrap_or("?")),
             Rate(peer.sent_rate).to_string(),
