@@ -602,7 +602,8 @@ fn a_port_in_use_is_named_with_the_remedy() {
     let port = tracker.port();
     let error = Tracker::start(Config { port, ..Config::default() }).err().expect("the port is taken");
     assert!(matches!(error, StartError::PortInUse { port: named } if named == port));
-    assert!(error.to_string().contains(&port.to_string()) && error.to_string().contains("--port"));
+    // `sower tracker` calls its port --port, `sower seed` --tracker-port: the text fits both
+    assert!(error.to_string().contains(&port.to_string()) && error.to_string().contains("choose another"));
     // by UDP alone, and with several threads: no second tracker may share the port unnoticed
     let threads = Config { http_threads: 2, udp_threads: 2, ..Config::default() };
     assert!(Tracker::start(Config { port, ..threads.clone() }).is_err());
