@@ -4,11 +4,14 @@
 //!
 //! | client | version | cannot |
 //! |---|---|---|
-//! | transmission-cli | 3.00 | UDP trackers by IPv6 (takes the bracketed address for a name); makes no empty files |
+//! | transmission | 3.00 | UDP trackers by IPv6 (takes the bracketed address for a name); makes no empty files |
 //! | aria2c | 1.36 | UDP trackers by IPv6 ("udp is not supported yet"); begins encrypted, then falls back |
 //! | rtorrent | 0.9.8 | UDP trackers by IPv6 (reads the answer as IPv4 addresses); binding to an IPv6 address |
 //! | qbittorrent-nox | 4.5.2 | |
 //! | libtorrent | 2.1 | |
+//!
+//! transmission-cli takes the short stop between metadata and data of a magnet link for its end, now and then: magnet
+//! links go to the daemon, which is the same engine.
 
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
@@ -22,10 +25,13 @@ use crate::process::{Process, wait_for};
 /// A download of some MiB over loopback, with two cores shared by a dozen of them.
 const DOWNLOAD: Duration = Duration::from_secs(120);
 
+/// Made by `tests/run`, with libtorrent in it.
+const PYTHON: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/.venv/bin/python");
+
 /// Programs that nobody here wrote.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Client {
-    /// transmission-cli of Debian
+    /// transmission-cli of Debian, for magnet links transmission-daemon
     Transmission,
     /// aria2c of Debian
     Aria2,
@@ -38,14 +44,14 @@ pub(crate) enum Client {
 }
 
 impl Client {
-    /// The program to look for.
-    pub(crate) fn program(self) -> &'static str {
+    /// The programs to look for.
+    pub(crate) fn programs(self) -> &'static [&'static str] {
         match self {
-            Self::Transmission => "transmission-cli",
-            Self::Aria2 => "aria2c",
-            Self::Rtorrent => "rtorrent",
-            Self::Qbittorrent => "qbittorrent-nox",
-            Self::Libtorrent => concat!(env!("CARGO_MANIFEST_DIR"), "/tests/.venv/bin/python"),
+            Self::Transmission => &["transmission-cli", "transmission-daemon"],
+            Self::Aria2 => &["aria2c"],
+            Self::Rtorrent => &["rtorrent"],
+            Self::Qbittorrent => &["qbittorrent-nox"],
+            Self::Libtorrent => &[PYTHON],
         }
     }
 
@@ -149,7 +155,7 @@ fn hook(home: &Path) -> String {
     path.into_os_string().into_string().expect("an ASCII path")
 }
 
-fn write(path: &Path, text: &str) {
+fn write(path: &Path, text: impl AsRef<[u8]>) {
     std::fs::create_dir_all(path.parent().expect("not the root")).expect("a folder for configuration");
     std::fs::write(path, text).expect("a file of configuration");
 }
@@ -160,12 +166,34 @@ fn transmission(setting: &Setting, family: Family) -> Command {
         bind: setting.address, "dht-enabled": false, "lpd-enabled": false, "pex-enabled": false, "utp-enabled": false,
         "port-forwarding-enabled": false, "peer-port": setting.port.parse::<u16>().expect("a port"),
         "download-dir": setting.downloads, "rpc-enabled": false, "encryption": 0, "message-level": 3,
+        "script-torrent-done-enabled": true, "script-torrent-done-filename": setting.hook,
     });
-    write(&setting.home.join("config/settings.json"), &config.to_string());
+    write(&setting.home.join("config/settings.json"), config.to_string());
+    if setting.link.starts_with("magnet:") {
+        keep_magnet(&setting.link, &setting.home.join("config/torrents"));
+        let mut command = Command::new("transmission-daemon");
+        command.arg("--foreground").arg("--config-dir").arg(setting.home.join("config"));
+        return command;
+    }
     let mut command = Command::new("transmission-cli");
     command.arg("-g").arg(setting.home.join("config")).arg("-w").arg(&setting.downloads);
     command.args(["-p", &setting.port, "-M", "-et", "-f", &setting.hook, &setting.link]);
     command
+}
+
+/// Writes a magnet link down as Transmission keeps it between its runs.
+fn keep_magnet(link: &str, folder: &Path) {
+    let value = |key: &str| {
+        let rest = &link[link.find(key).expect("a part of every link here") + key.len()..];
+        rest.split('&').next().unwrap_or(rest)
+    };
+    let (hash, tracker) = (value("urn:btih:"), value("&tr="));
+    let tracker: Vec<u8> = percent_encoding::percent_decode_str(tracker).collect();
+    let digit = |at: usize| u8::from_str_radix(&hash[at..at + 2], 16).expect("hexadecimal digits");
+    let raw: Vec<u8> = (0..40).step_by(2).map(digit).collect();
+    let announce = format!("d8:announce{}:", tracker.len());
+    let kept = [announce.as_bytes(), &tracker, b"11:magnet-infod9:info_hash20:", &raw, b"ee"].concat();
+    write(&folder.join(format!("{hash}.torrent")), kept);
 }
 
 fn aria2(setting: &Setting) -> Command {
@@ -236,7 +264,7 @@ fn qbittorrent(setting: &Setting) -> Command {
 }
 
 fn libtorrent(setting: &Setting) -> Command {
-    let mut command = Command::new(Client::Libtorrent.program());
+    let mut command = Command::new(PYTHON);
     command.arg(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/clients/libtorrent_client.py"));
     command.arg(&setting.link).arg(&setting.downloads).args([&setting.address, &setting.port]).arg(&setting.done);
     command

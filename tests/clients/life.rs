@@ -52,7 +52,7 @@ fn a_second_start_on_changed_data_says_so_and_does_not_seed_it() {
 
 #[test]
 fn an_interrupt_announces_stopped_with_the_exact_count_and_ends_well() {
-    isolated(Family::V4, &[Client::Libtorrent.program()], || {
+    isolated(Family::V4, Client::Libtorrent.programs(), || {
         let workspace = Workspace::new();
         let source = workspace.folder("source");
         let recorder = Recorder::start("10.77.0.7");
@@ -78,7 +78,7 @@ fn an_interrupt_announces_stopped_with_the_exact_count_and_ends_well() {
 
 #[test]
 fn truncated_data_stops_its_torrent_alone() {
-    isolated(Family::V4, &[Client::Libtorrent.program()], || {
+    isolated(Family::V4, Client::Libtorrent.programs(), || {
         lose_data_while_seeding(|file| {
             File::options().write(true).open(file).expect("the file").set_len(100_000).expect("shorter")
         });
@@ -87,7 +87,7 @@ fn truncated_data_stops_its_torrent_alone() {
 
 #[test]
 fn replaced_data_stops_its_torrent_alone() {
-    isolated(Family::V4, &[Client::Libtorrent.program()], || {
+    isolated(Family::V4, Client::Libtorrent.programs(), || {
         lose_data_while_seeding(|file| {
             let other = file.with_extension("other");
             std::fs::write(&other, vec![0; std::fs::read(file).expect("the file").len()]).expect("a file");
@@ -98,7 +98,7 @@ fn replaced_data_stops_its_torrent_alone() {
 
 #[test]
 fn removed_data_stops_its_torrent_alone() {
-    isolated(Family::V4, &[Client::Libtorrent.program()], || {
+    isolated(Family::V4, Client::Libtorrent.programs(), || {
         lose_data_while_seeding(|file| std::fs::remove_file(file).expect("the file"));
     });
 }

@@ -131,7 +131,7 @@ macro_rules! rows {
         }),*];
         $(#[test]
         fn $name() {
-            isolated($family, &[$client.program()], || {
+            isolated($family, $client.programs(), || {
                 ROWS.iter().find(|row| row.name() == stringify!($name)).expect("a row named after its values").download();
             });
         })*

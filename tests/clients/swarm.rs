@@ -13,7 +13,7 @@ const ALL: [Client; 5] =
     [Client::Transmission, Client::Aria2, Client::Rtorrent, Client::Qbittorrent, Client::Libtorrent];
 
 fn programs(clients: &[Client]) -> Vec<&'static str> {
-    clients.iter().map(|client| client.program()).collect()
+    clients.iter().flat_map(|client| client.programs()).copied().collect()
 }
 
 /// One leecher of each kind, from host 2 on.
