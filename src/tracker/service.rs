@@ -60,7 +60,9 @@ impl Default for Config {
 #[derive(Debug, thiserror::Error)]
 pub enum StartError {
     /// Somebody listens there.
-    #[error("port {port} is in use (TCP or UDP): choose another one with --port (of the embedded tracker: --tracker-port), or see who has it with `ss -tulpn`")]
+    #[error(
+        "port {port} is in use (TCP or UDP): choose another one with --port (of the embedded tracker: --tracker-port), or see who has it with `ss -tulpn`"
+    )]
     PortInUse {
         /// Which.
         port: u16,
