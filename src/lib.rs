@@ -13,6 +13,7 @@
 //! | 6 | `reactor` `tracker` `discovery` |
 //! | 7 | `session` |
 //! | 8 | `cli` |
+//! | side | `load` |
 
 pub mod bencode;
 pub mod cli;
@@ -21,6 +22,7 @@ pub mod discovery;
 pub mod hash;
 pub mod ids;
 pub mod limits;
+pub mod load;
 pub mod metainfo;
 pub mod peer;
 pub mod reactor;

@@ -1,0 +1,8 @@
+//! The benchmark swarm: simulated leechers that measure a seeder, ours or any other.
+//!
+//! It has its own protocol code and IO path, so that a bug shared with the seeder cannot hide. What it measured is an
+//! [`Outcome`]; `report` turns outcomes into a table, JSON and pictures.
+
+mod outcome;
+
+pub use outcome::{Limit, Mode, Order, Outcome, SeederUse, ThreadUse};
