@@ -4,5 +4,7 @@
 //! [`Outcome`]; `report` turns outcomes into a table, JSON and pictures.
 
 mod outcome;
+mod process;
 
 pub use outcome::{Limit, Mode, Order, Outcome, SeederUse, ThreadUse};
+pub use process::{ENDED, Measuring, OwnThreads, ProcessError, Seeder};

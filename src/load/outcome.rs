@@ -98,9 +98,9 @@ pub struct ThreadUse {
 pub struct SeederUse {
     /// Its threads that did anything.
     pub threads: Vec<ThreadUse>,
-    /// Memory that is its own, at the end: `Private_Clean` of anonymous pages and `Private_Dirty`, in bytes.
+    /// Memory that is its own, at the end: anonymous pages, in swap too. See the `process` module.
     pub private_bytes: u64,
-    /// Mapped files in memory, in bytes; the page cache's, not the seeder's.
+    /// Other pages that it had mapped, at the end: files above all. The page cache's, not the seeder's.
     pub mapped_bytes: u64,
     /// Read from disk within the window (`read_bytes` of /proc/PID/io).
     pub read_bytes: u64,
