@@ -18,6 +18,7 @@ use super::driver::{Driver, Event, Token};
 use super::mailbox::{Command, Mailbox, PEERS_SHOWN, Snapshot};
 use super::paging::Paging;
 use super::sockets::{self, Options};
+use super::spread::{Arrival, Place, Spread};
 
 /// Turns between two looks at the driver: 32 chunks take about a millisecond, the longest that a new event waits.
 const TURNS: usize = 32;
@@ -29,6 +30,8 @@ pub(super) struct Socket {
     pub(super) outgoing: Outgoing,
     /// A chunk that begins with this block was paged in and goes out without asking again.
     pub(super) paged_in: Option<BlockRef>,
+    /// Counts it among this reactor's.
+    _place: Place,
 }
 
 /// One reactor: the driver, the shard, and what connects them.
@@ -47,6 +50,9 @@ pub(super) struct EventLoop<D: Driver> {
     pub(super) cold: Vec<ColdRange>,
     pub(super) failures: Vec<(TorrentId, String)>,
     pub(super) admission: Arc<Admission>,
+    pub(super) spread: Arc<Spread>,
+    /// Its place in the spread.
+    pub(super) number: usize,
     pub(super) mailbox: Arc<Mailbox>,
     pub(super) options: Options,
     pub(super) origin: Instant,
@@ -103,24 +109,30 @@ impl<D: Driver> EventLoop<D> {
         if !self.admission.enter(address.ip()) {
             return self.shard.refused(Reason::FullAddress);
         }
-        match self.shard.accept(address, now) {
-            Ok(key) => self.adopt(key, descriptor),
-            Err(_) => self.admission.leave(address.ip()),
+        if let Some(arrival) = self.spread.settle(self.number, descriptor, address) {
+            self.seat(arrival, now);
         }
     }
 
-    fn dial(&mut self, id: TorrentId, address: SocketAddr, now: Time) {
+    fn seat(&mut self, arrival: Arrival, now: Time) {
+        match self.shard.accept(arrival.address, now) {
+            Ok(key) => self.adopt(key, arrival.descriptor, arrival.place),
+            Err(_) => self.admission.leave(arrival.address.ip()),
+        }
+    }
+
+    fn dial(&mut self, id: TorrentId, address: SocketAddr, place: Place, now: Time) {
         if !self.admission.enter(address.ip()) {
             return;
         }
         let opened = sockets::connect(address).and_then(|socket| self.options.apply(&socket).map(|()| socket));
         match opened.ok().and_then(|socket| Some((self.shard.dial(id, address, now)?, socket))) {
-            Some((key, socket)) => self.adopt(key, socket),
+            Some((key, socket)) => self.adopt(key, socket, place),
             None => self.admission.leave(address.ip()),
         }
     }
 
-    fn adopt(&mut self, key: PeerKey, descriptor: OwnedFd) {
+    fn adopt(&mut self, key: PeerKey, descriptor: OwnedFd, place: Place) {
         let slot = index(key);
         if slot >= self.sockets.len() {
             self.sockets.resize_with(slot + 1, || None);
@@ -129,7 +141,7 @@ impl<D: Driver> EventLoop<D> {
             self.shard.close(key, Reason::Failed);
         }
         let (generation, outgoing) = (key.generation, Outgoing::new());
-        self.sockets[slot] = Some(Socket { generation, descriptor, outgoing, paged_in: None });
+        self.sockets[slot] = Some(Socket { generation, descriptor, outgoing, paged_in: None, _place: place });
     }
 
     fn read_mail(&mut self, now: Time) {
@@ -140,11 +152,14 @@ impl<D: Driver> EventLoop<D> {
                     self.shard.add(id, torrent, slots);
                 }
                 Command::Withdraw { id, reason } => self.withdraw(id, reason),
-                Command::Dial { id, address } => self.dial(id, address, now),
+                Command::Dial { id, address, place } => self.dial(id, address, place, now),
                 Command::Slots { id, slots } => self.shard.set_slots(id, slots),
                 Command::UploadLimit(rate) => self.shard.set_upload_limit(rate, now),
                 Command::Stop => self.stopping = true,
             }
+        }
+        while let Some(arrival) = self.mailbox.arrival() {
+            self.seat(arrival, now);
         }
     }
 

@@ -12,9 +12,13 @@ use crate::storage::Payload;
 use crate::transmit::Counters;
 
 use super::driver::Waker;
+use super::spread::{Arrival, Place};
 
 /// Commands that wait for one reactor. It reads the box at least once a second, usually within microseconds.
 const COMMANDS: usize = 4_096;
+/// Connections that other reactors accepted and that wait for this one. More are not greeted in time anyway: see
+/// [`HANDSHAKES`](crate::limits::HANDSHAKES).
+pub(super) const ARRIVALS: usize = 1_024;
 /// Peers in a snapshot: what a screen can show.
 pub(super) const PEERS_SHOWN: usize = 1_000;
 
@@ -44,6 +48,8 @@ pub enum Command {
         id: TorrentId,
         /// Where.
         address: SocketAddr,
+        /// As what connection of this reactor it counts.
+        place: Place,
     },
     /// Share of the fixed policy's slots.
     Slots {
@@ -86,13 +92,24 @@ pub struct Snapshot {
 /// The way in and out of one reactor.
 pub struct Mailbox {
     commands: ArrayQueue<Command>,
+    arrivals: ArrayQueue<Arrival>,
     latest: ArrayQueue<Snapshot>,
     waker: Waker,
 }
 
+impl std::fmt::Debug for Mailbox {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Mailbox")
+            .field("commands", &self.commands.len())
+            .field("arrivals", &self.arrivals.len())
+            .finish()
+    }
+}
+
 impl Mailbox {
     pub(super) fn new(waker: Waker) -> Mailbox {
-        Mailbox { commands: ArrayQueue::new(COMMANDS), latest: ArrayQueue::new(1), waker }
+        let (commands, arrivals) = (ArrayQueue::new(COMMANDS), ArrayQueue::new(ARRIVALS));
+        Mailbox { commands, arrivals, latest: ArrayQueue::new(1), waker }
     }
 
     /// Gives the reactor an order; gives it back if the box is full, which the caller answers by trying again later.
@@ -100,6 +117,17 @@ impl Mailbox {
         self.commands.push(command)?;
         self.waker.wake();
         Ok(())
+    }
+
+    /// Gives the reactor a connection; gives it back if too many wait, which the caller answers by serving it.
+    pub(super) fn hand_over(&self, arrival: Arrival) -> Result<(), Arrival> {
+        self.arrivals.push(arrival)?;
+        self.waker.wake();
+        Ok(())
+    }
+
+    pub(super) fn arrival(&self) -> Option<Arrival> {
+        self.arrivals.pop()
     }
 
     /// The newest snapshot, if there has been one since the last call.

@@ -2,7 +2,8 @@
 //!
 //! A turn of the loop: wait for events, apply them to the shard, read the mailbox, hand control bytes to sockets, serve
 //! turns, take connections down. Everything that crosses threads is bounded: commands come through [`Mailbox`] (full: the
-//! sender keeps the command and tries again), numbers leave as the latest [`Snapshot`] (full: the old one is replaced).
+//! sender keeps the command and tries again), connections that another reactor accepted too (full: that one serves them, see
+//! [`Spread`]), numbers leave as the latest [`Snapshot`] (full: the old one is replaced).
 
 mod admission;
 pub mod driver;
@@ -11,10 +12,12 @@ mod mailbox;
 mod paging;
 mod serving;
 pub mod sockets;
+mod spread;
 mod start;
 #[cfg(test)]
 mod tests;
 
 pub use admission::Admission;
 pub use mailbox::{Command, Mailbox, Snapshot};
+pub use spread::{Place, Spread};
 pub use start::{Reactor, ReactorConfig, StartError, start};

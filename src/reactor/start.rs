@@ -20,10 +20,11 @@ use super::event_loop::EventLoop;
 use super::mailbox::{Command, Mailbox};
 use super::paging::Paging;
 use super::sockets::Options;
+use super::spread::Spread;
 
 /// What a reactor is made of.
 pub struct ReactorConfig {
-    /// Its number, for the thread's name.
+    /// Its number, for the thread's name and its place in the spread.
     pub number: usize,
     /// io_uring, or epoll.
     pub ring: bool,
@@ -37,6 +38,8 @@ pub struct ReactorConfig {
     pub shard: Config,
     /// Connections by address, over all reactors.
     pub admission: Arc<Admission>,
+    /// Connections by reactor.
+    pub spread: Arc<Spread>,
 }
 
 /// Why a reactor did not start.
@@ -76,12 +79,14 @@ fn live<D: Driver>(config: ReactorConfig, ready: &channel::Sender<io::Result<Arc
 
 fn make<D: Driver>(config: ReactorConfig) -> io::Result<EventLoop<D>> {
     let mut driver = D::new(&DriverConfig::default())?;
+    let mailbox = Arc::new(Mailbox::new(driver.waker()));
+    config.spread.join(config.number, &mailbox);
     for listener in config.listeners {
         config.options.apply(listener.as_fd())?;
         driver.listen(listener)?;
     }
     Ok(EventLoop {
-        mailbox: Arc::new(Mailbox::new(driver.waker())),
+        mailbox,
         driver,
         shard: Shard::new(config.shard, Time::default()),
         transmitter: Transmitter::new(config.send)?,
@@ -96,6 +101,8 @@ fn make<D: Driver>(config: ReactorConfig) -> io::Result<EventLoop<D>> {
         cold: Vec::new(),
         failures: Vec::new(),
         admission: config.admission,
+        spread: config.spread,
+        number: config.number,
         options: config.options,
         origin: Instant::now(),
         waited: Duration::ZERO,

@@ -88,10 +88,29 @@ impl Content {
     }
 }
 
+mod spread;
+
+fn config(ring: bool, port: u16, listeners: Vec<std::os::fd::OwnedFd>) -> ReactorConfig {
+    let identity = Identity { peer_id: PeerId([3; 20]), client: "sower".to_owned(), port };
+    let shard =
+        Config { identity: Arc::new(identity), slots: Slots::Auto, connections_max: 10_000, peer_rate: None, seed: 1 };
+    ReactorConfig {
+        number: 0,
+        ring,
+        send: SendMode::Auto,
+        listeners,
+        options: Options { send_buffer_bytes: Some(128 * 1024), ..Options::default() },
+        shard,
+        admission: Arc::new(Admission::new(64, (1, 2))),
+        spread: Spread::new(1),
+    }
+}
+
 /// A reactor that listens on a port of loopback.
 struct Seeder {
     reactor: Reactor,
     address: SocketAddr,
+    spread: Arc<Spread>,
 }
 
 impl Seeder {
@@ -99,19 +118,11 @@ impl Seeder {
         let how = Listening { port: 0, family: Family::V4, shared: false, backlog: 16 };
         let listener = listener(how).expect("a free port");
         let port = local_address(&listener).expect("bound").port();
-        let identity = Identity { peer_id: PeerId([3; 20]), client: "sower".to_owned(), port };
-        let shard =
-            Config { identity: Arc::new(identity), slots: Slots::Auto, connections_max: 100, peer_rate: None, seed: 1 };
-        let reactor = start(ReactorConfig {
-            number: 0,
-            ring,
-            send: SendMode::Auto,
-            listeners: vec![listener],
-            options: Options { send_buffer_bytes: Some(128 * 1024), ..Options::default() },
-            shard,
-            admission: Arc::new(Admission::new(64, (1, 2))),
-        });
-        let seeder = Seeder { reactor: reactor.expect("a reactor"), address: SocketAddr::from(([127, 0, 0, 1], port)) };
+        let config = config(ring, port, vec![listener]);
+        let spread = config.spread.clone();
+        let reactor = start(config);
+        let address = SocketAddr::from(([127, 0, 0, 1], port));
+        let seeder = Seeder { reactor: reactor.expect("a reactor"), address, spread };
         contents.iter().for_each(|content| seeder.send(content.add()));
         seeder
     }
@@ -271,7 +282,7 @@ fn a_peer_that_we_dial_is_greeted_and_served() {
         let listener = TcpListener::bind("127.0.0.1:0").expect("loopback");
         let mut seeder = Seeder::new(ring, &[&content]);
         let address = listener.local_addr().expect("bound");
-        seeder.send(Command::Dial { id: content.id(), address });
+        seeder.send(Command::Dial { id: content.id(), address, place: seeder.spread.take(0) });
         let (stream, _) = listener.accept().expect("it dials");
         let mut peer = RawPeer::greet(stream, content.number).expect("greeted");
         peer.wait_for_slot();

@@ -10,7 +10,7 @@ use crate::ids::TorrentId;
 use crate::peer::{Identity, Reason, Torrent};
 use crate::reactor::driver::{DriverChoice, RingRefused, probe};
 use crate::reactor::sockets::{self, Family, ListenError, Listening, Options};
-use crate::reactor::{Admission, Command, Mailbox, Reactor, ReactorConfig, Snapshot, StartError};
+use crate::reactor::{Admission, Command, Mailbox, Reactor, ReactorConfig, Snapshot, Spread, StartError};
 use crate::schedule::{Slots, apportion};
 use crate::shard::Config;
 use crate::storage::Payload;
@@ -74,7 +74,7 @@ pub struct Fleet {
     send: SendMode,
     slots: Slots,
     upload_limit: Option<u64>,
-    next: usize,
+    spread: Arc<Spread>,
 }
 
 impl Fleet {
@@ -91,6 +91,7 @@ impl Fleet {
         let port = sockets::local_address(&listeners[0])?.port();
         let identity = Arc::new(Identity { port, ..identity });
         let admission = Arc::new(Admission::new(config.connections_per_address, (rng.u64(..), rng.u64(..))));
+        let spread = Spread::new(listeners.len());
         let mut reactors = Vec::new();
         for (number, listener) in listeners.into_iter().enumerate() {
             reactors.push(crate::reactor::start(ReactorConfig {
@@ -100,6 +101,7 @@ impl Fleet {
                 listeners: vec![listener],
                 options: config.options.clone(),
                 admission: admission.clone(),
+                spread: spread.clone(),
                 shard: Config {
                     identity: identity.clone(),
                     slots: config.slots,
@@ -119,7 +121,7 @@ impl Fleet {
             send,
             slots: config.slots,
             upload_limit: config.upload_limit,
-            next: 0,
+            spread,
         };
         fleet.share_upload_limit();
         Ok(fleet)
@@ -165,10 +167,10 @@ impl Fleet {
         (0..self.reactors.len()).for_each(|reactor| self.order(reactor, Command::Withdraw { id, reason }));
     }
 
-    /// Connects to a peer, from one reactor after the other.
+    /// Connects to a peer, from the reactor that has fewest.
     pub fn dial(&mut self, id: TorrentId, address: SocketAddr) {
-        self.next = (self.next + 1) % self.reactors.len();
-        self.order(self.next, Command::Dial { id, address });
+        let place = self.spread.take(0);
+        self.order(place.reactor(), Command::Dial { id, address, place });
     }
 
     fn order(&mut self, reactor: usize, command: Command) {

@@ -19,4 +19,4 @@ pub use descriptors::raise_descriptor_limit;
 pub use fleet::{Fleet, FleetConfig, FleetError};
 pub use identity::{CLIENT, USER_AGENT, fresh_key, fresh_peer_id};
 pub use seeding::{Farewell, Session, Torrent};
-pub use status::{Status, TorrentState, TorrentView, TrackerView};
+pub use status::{ReactorView, Status, TorrentState, TorrentView, TrackerView};

@@ -23,7 +23,7 @@ use super::dialling::Dialling;
 use super::entry::Entry;
 use super::fleet::Fleet;
 use super::identity::{CLIENT, USER_AGENT, fresh_key, fresh_peer_id};
-use super::status::Status;
+use super::status::{ReactorView, Status};
 
 /// Trackers get this long to hear `stopped`.
 const FAREWELL: Duration = Duration::from_secs(5);
@@ -275,6 +275,12 @@ impl Session {
             status.unchoked += snapshot.unchoked;
             status.waiting += snapshot.waiting;
             status.busy_per_mille = status.busy_per_mille.max(snapshot.busy_per_mille);
+            status.reactors.push(ReactorView {
+                connections: snapshot.connections,
+                unchoked: snapshot.unchoked,
+                busy_per_mille: snapshot.busy_per_mille,
+                sent: snapshot.totals.sent,
+            });
             status.paged_in += snapshot.paged_in;
             status.spliced += snapshot.transmit.spliced_bytes;
             status.copied += snapshot.transmit.copied_bytes;

@@ -52,6 +52,19 @@ pub struct TrackerView {
     pub error: Option<String>,
 }
 
+/// One thread that serves.
+#[derive(Clone, Copy, Debug)]
+pub struct ReactorView {
+    /// Connections, handshakes included.
+    pub connections: usize,
+    /// Peers with a slot.
+    pub unchoked: usize,
+    /// Part of the last second for which it worked, in thousandths.
+    pub busy_per_mille: u32,
+    /// Payload bytes sent since start.
+    pub sent: u64,
+}
+
 /// Everything at one moment.
 #[derive(Clone, Debug, Default)]
 pub struct Status {
@@ -75,6 +88,8 @@ pub struct Status {
     pub copied: u64,
     /// Connections ended, by reason, most frequent first.
     pub closed: Vec<(&'static str, u64)>,
+    /// The reactors.
+    pub reactors: Vec<ReactorView>,
     /// Torrents, in the order in which they were added.
     pub torrents: Vec<TorrentView>,
     /// Some of the peers, fastest first.

@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 use crate::cli::text::Printable;
 use crate::cli::units::{Bytes, Rate};
 use crate::ids::TorrentId;
-use crate::session::{CLIENT, Farewell, Session, Status, TorrentState, TorrentView, TrackerView};
+use crate::session::{CLIENT, Farewell, ReactorView, Session, Status, TorrentState, TorrentView, TrackerView};
 
 use super::prepare::Announced;
 
@@ -309,11 +309,18 @@ fn stats(status: &Status) -> Value {
             "trackers": torrent.trackers.iter().map(tracker).collect::<Vec<_>>(),
         })
     };
+    let reactor = |reactor: &ReactorView| {
+        json!({
+            "peers": reactor.connections, "slots": reactor.unchoked, "busy_per_mille": reactor.busy_per_mille,
+            "sent": reactor.sent,
+        })
+    };
     json!({
         "event": "stats", "upload_rate": status.upload_rate, "uploaded": status.uploaded, "peers": status.connections,
         "slots": status.unchoked, "waiting": status.waiting, "busy_per_mille": status.busy_per_mille,
         "spliced": status.spliced, "copied": status.copied, "paged_in": status.paged_in,
         "closed": status.closed.iter().map(|(name, count)| ((*name).to_owned(), Value::from(*count))).collect::<serde_json::Map<_, _>>(),
+        "reactors": status.reactors.iter().map(reactor).collect::<Vec<_>>(),
         "torrents": status.torrents.iter().map(torrent).collect::<Vec<_>>(),
     })
 }
