@@ -8,6 +8,7 @@
 //! |---|---|---|
 //! | `choker` | who holds a slot? | every 10 s, and when a slot gets free |
 //! | `slots` | how many slots are there? | every second |
+//! | `shares` | which shard gives the slots of a torrent? | every second |
 //! | `turns` | whose chunk goes out next? | for every chunk |
 //! | `pace` | how many bytes may go out now? | for every chunk |
 //! | `rarity` | which piece is rarest? | for every have and every choice of a piece |
@@ -15,11 +16,13 @@
 mod choker;
 mod pace;
 mod rarity;
+mod shares;
 mod slots;
 mod turns;
 
 pub use choker::{Candidate, Choker, Decisions, Occasion, ROUND};
 pub use pace::{Bucket, Pacer};
 pub use rarity::Rarity;
+pub use shares::{ShardSlots, SlotShares};
 pub use slots::{AutoSlots, ParseSlotsError, Second, Slots, apportion};
 pub use turns::{Turn, Turns};

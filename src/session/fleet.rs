@@ -5,14 +5,16 @@ use std::io;
 use std::net::SocketAddr;
 use std::os::fd::OwnedFd;
 use std::sync::Arc;
+use std::time::Instant;
 
+use crate::clock::Time;
 use crate::ids::TorrentId;
 use crate::peer::{Identity, Reason, Torrent};
 use crate::reactor::driver::{DriverChoice, RingRefused, probe};
 use crate::reactor::sockets::{self, Family, ListenError, Listening, Options};
 use crate::reactor::{Admission, Command, Mailbox, Reactor, ReactorConfig, Snapshot, Spread, StartError};
-use crate::schedule::{Slots, apportion};
-use crate::shard::Config;
+use crate::schedule::{ShardSlots, SlotShares, Slots, apportion};
+use crate::shard::{Config, TorrentStatus};
 use crate::storage::Payload;
 use crate::transmit::{SendMode, Transmitter};
 
@@ -73,8 +75,11 @@ pub struct Fleet {
     driver: &'static str,
     send: SendMode,
     slots: Slots,
+    /// Of the fixed policy.
+    shares: HashMap<TorrentId, SlotShares>,
     upload_limit: Option<u64>,
     spread: Arc<Spread>,
+    origin: Instant,
 }
 
 impl Fleet {
@@ -120,8 +125,10 @@ impl Fleet {
             driver: if ring { "io_uring" } else { "epoll" },
             send,
             slots: config.slots,
+            shares: HashMap::new(),
             upload_limit: config.upload_limit,
             spread,
+            origin: Instant::now(),
         };
         fleet.share_upload_limit();
         Ok(fleet)
@@ -155,8 +162,10 @@ impl Fleet {
     /// Serves a torrent.
     pub fn add(&mut self, id: TorrentId, torrent: &Arc<Torrent>, payload: &Payload) {
         let slots = if let Slots::Fixed(slots) = self.slots { slots } else { 0 };
-        let shares = apportion(slots, &vec![0; self.reactors.len()]);
-        for (reactor, slots) in shares.into_iter().enumerate() {
+        let shares = SlotShares::new(slots, self.reactors.len(), self.now());
+        let granted = shares.granted().to_vec();
+        self.shares.insert(id, shares);
+        for (reactor, slots) in granted.into_iter().enumerate() {
             let slots = usize::try_from(slots).unwrap_or(usize::MAX);
             self.order(reactor, Command::Add { id, torrent: torrent.clone(), payload: payload.clone(), slots });
         }
@@ -164,6 +173,7 @@ impl Fleet {
 
     /// Serves a torrent no more.
     pub fn withdraw(&mut self, id: TorrentId, reason: Reason) {
+        self.shares.remove(&id);
         (0..self.reactors.len()).for_each(|reactor| self.order(reactor, Command::Withdraw { id, reason }));
     }
 
@@ -171,6 +181,10 @@ impl Fleet {
     pub fn dial(&mut self, id: TorrentId, address: SocketAddr) {
         let place = self.spread.take(0);
         self.order(place.reactor(), Command::Dial { id, address, place });
+    }
+
+    fn now(&self) -> Time {
+        Time(u64::try_from(self.origin.elapsed().as_micros()).unwrap_or(u64::MAX))
     }
 
     fn order(&mut self, reactor: usize, command: Command) {
@@ -221,19 +235,22 @@ impl Fleet {
 
     /// Slots of the fixed policy are a torrent's, whichever reactors its peers came to.
     fn share_slots(&mut self) {
-        let Slots::Fixed(slots) = self.slots else { return };
-        let count = self.reactors.len();
-        let mut interested: HashMap<TorrentId, Vec<u32>> = HashMap::new();
-        for (reactor, snapshot) in self.latest.iter().enumerate() {
-            for torrent in snapshot.iter().flat_map(|snapshot| &snapshot.torrents) {
-                let shares = interested.entry(torrent.id).or_insert_with(|| vec![0; count]);
-                shares[reactor] = u32::try_from(torrent.interested).unwrap_or(u32::MAX);
-            }
+        let Slots::Fixed(_) = self.slots else { return };
+        let mut said: HashMap<TorrentId, Vec<ShardSlots>> = HashMap::new();
+        for torrent in self.snapshots().flat_map(|snapshot| &snapshot.torrents) {
+            said.entry(torrent.id).or_default().push(shard_slots(torrent));
         }
-        for (id, interested) in interested {
-            for (reactor, slots) in apportion(slots, &interested).into_iter().enumerate() {
-                self.order(reactor, Command::Slots { id, slots: usize::try_from(slots).unwrap_or(usize::MAX) });
-            }
+        let (now, mut orders) = (self.now(), Vec::new());
+        for (id, said) in said {
+            // a reactor that has not told of the torrent yet may have given all of its first share
+            let Some(shares) = self.shares.get_mut(&id).filter(|_| said.len() == self.reactors.len()) else { continue };
+            let before = shares.granted().to_vec();
+            shares.divide(&said, now);
+            let changed = (0..).zip(before).zip(shares.granted()).filter(|((_, before), granted)| before != *granted);
+            orders.extend(changed.map(|((reactor, _), &slots)| (reactor, id, slots)));
+        }
+        for (reactor, id, slots) in orders {
+            self.order(reactor, Command::Slots { id, slots: usize::try_from(slots).unwrap_or(usize::MAX) });
         }
     }
 
@@ -256,6 +273,11 @@ impl Fleet {
         self.collect();
         ended.into_iter().collect()
     }
+}
+
+fn shard_slots(torrent: &TorrentStatus) -> ShardSlots {
+    let count = |count: usize| u32::try_from(count).unwrap_or(u32::MAX);
+    ShardSlots { interested: count(torrent.interested), slots: count(torrent.slots), unchoked: count(torrent.unchoked) }
 }
 
 /// One listener for each reactor, all on one port.

@@ -35,6 +35,8 @@ pub struct TorrentStatus {
     pub interested: usize,
     /// Of these, unchoked.
     pub unchoked: usize,
+    /// Slots that it may have; used by the fixed policy alone.
+    pub slots: usize,
     /// Copies of the rarest piece among the connected peers.
     pub availability: u32,
 }
@@ -127,6 +129,7 @@ impl Shard {
             peers: swarm.peers.len(),
             interested: interested.get(&id).copied().unwrap_or(0),
             unchoked: swarm.unchoked,
+            slots: swarm.slots,
             availability: swarm
                 .rarity
                 .rarest_first(&mut fastrand::Rng::with_seed(0))
