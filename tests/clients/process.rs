@@ -5,6 +5,9 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::time::{Duration, Instant};
 
+/// One too early end is rare: several in a row are not a matter of luck.
+const REVIVALS_MAX: u32 = 3;
+
 /// Runs a short command that must succeed.
 pub(crate) fn run(program: &str, arguments: &[&str]) {
     let output = Command::new(program).args(arguments).output().unwrap_or_else(|error| panic!("{program}: {error}"));
@@ -26,8 +29,10 @@ pub(crate) fn wait_for<T>(what: &str, limit: Duration, mut ready: impl FnMut() -
 
 /// A running program whose output goes to `NAME.log`; killed when dropped.
 pub(crate) struct Process {
+    command: Command,
     child: Child,
     name: String,
+    revivals: u32,
 }
 
 impl Process {
@@ -39,7 +44,7 @@ impl Process {
             command.stdout(log);
         }
         let child = command.spawn().unwrap_or_else(|error| panic!("{command:?}: {error}"));
-        Self { child, name: name.to_owned() }
+        Self { command, child, name: name.to_owned(), revivals: 0 }
     }
 
     /// What it prints, if it was started so that the caller reads it.
@@ -62,6 +67,16 @@ impl Process {
         if let Some(status) = self.ended() {
             panic!("{} ended: {status}", self.name);
         }
+    }
+
+    /// Starts it again, with the same log, if it ended by itself and content: for clients that stop too early.
+    ///
+    /// Panics if it failed, or has been started again too often already.
+    pub(crate) fn revive(&mut self) {
+        let Some(status) = self.ended() else { return };
+        assert!(status.success() && self.revivals < REVIVALS_MAX, "{} ended: {status}", self.name);
+        self.revivals += 1;
+        self.child = self.command.spawn().unwrap_or_else(|error| panic!("{:?}: {error}", self.command));
     }
 
     /// Its process id.

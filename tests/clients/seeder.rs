@@ -4,6 +4,7 @@ use std::io::{BufRead, BufReader, Write};
 use std::path::Path;
 use std::process::{Command, ExitStatus, Stdio};
 use std::sync::{Arc, Mutex};
+use std::thread::JoinHandle;
 use std::time::Duration;
 
 use serde_json::Value;
@@ -14,6 +15,8 @@ use crate::process::{Process, wait_for};
 pub(crate) struct Seeder {
     process: Process,
     events: Arc<Mutex<Vec<Value>>>,
+    /// reads the events; gone once it was waited for
+    reader: Option<JoinHandle<()>>,
 }
 
 /// One torrent as its `seeding` event tells it.
@@ -48,7 +51,7 @@ impl Seeder {
         let events = Arc::new(Mutex::new(Vec::new()));
         let (lines, sink) = (BufReader::new(process.stdout()).lines(), Arc::clone(&events));
         let mut copy = std::fs::File::create(folder.join(format!("{name}-events.log"))).expect("a log of the events");
-        std::thread::spawn(move || {
+        let reader = std::thread::spawn(move || {
             for line in lines.map_while(Result::ok) {
                 let event: Value = serde_json::from_str(&line).unwrap_or_else(|error| panic!("{error}: {line}"));
                 // one a second, which would push everything else out of what is shown of the log
@@ -58,7 +61,7 @@ impl Seeder {
                 sink.lock().expect("no panic while held").push(event);
             }
         });
-        Self { process, events }
+        Self { process, events, reader: Some(reader) }
     }
 
     /// All events so far whose `event` is `kind`.
@@ -101,12 +104,16 @@ impl Seeder {
     /// Ends it as Ctrl-C does; answers how it ended, within five seconds.
     pub(crate) fn interrupt(&mut self) -> ExitStatus {
         self.process.signal("INT");
-        wait_for("the seeder ends after SIGINT", Duration::from_secs(5), || self.process.ended())
+        wait_for("the seeder ends after SIGINT", Duration::from_secs(5), || self.ended())
     }
 
-    /// How it ended, if it did.
+    /// How it ended, if it did; all that it printed is among the events then.
     pub(crate) fn ended(&mut self) -> Option<ExitStatus> {
-        self.process.ended()
+        let status = self.process.ended()?;
+        if let Some(reader) = self.reader.take() {
+            reader.join().expect("every line of its output is an event");
+        }
+        Some(status)
     }
 
     /// Panics if it ended.

@@ -61,6 +61,7 @@ fn clients_that_came_first_are_dialled_when_the_seeder_comes() {
         let mut leechers = start_all(&workspace, |_| link.clone());
         // then the seeder is told of all of them, and none of them asks again for half an hour
         wait_for("five leechers are known to the tracker", Duration::from_secs(60), || {
+            leechers.iter_mut().for_each(Leecher::keep_running);
             (tracker.incomplete() == 5).then_some(())
         });
         let mut seeder =
