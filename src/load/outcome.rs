@@ -3,9 +3,11 @@
 use std::time::Duration;
 
 use hdrhistogram::Histogram;
+use serde::{Deserialize, Serialize};
 
 /// What a leecher does with payload.
-#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum Mode {
     /// The kernel drops it (MSG_TRUNC): the seeder is what is measured.
     #[default]
@@ -17,7 +19,8 @@ pub enum Mode {
 }
 
 /// In which order a leecher asks for pieces.
-#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum Order {
     /// One after the other, each leecher from a place of its own.
     #[default]
@@ -27,7 +30,8 @@ pub enum Order {
 }
 
 /// What a run was held back by.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum Limit {
     /// The seeder's cores were full: the figure is the seeder's.
     Seeder,
@@ -107,9 +111,9 @@ pub struct SeederUse {
 }
 
 impl Outcome {
-    /// Payload bytes a second.
+    /// Payload bytes a second; zero where no time passed.
     pub fn rate(&self) -> f64 {
-        self.bytes as f64 / self.window.as_secs_f64()
+        if self.window.is_zero() { 0.0 } else { self.bytes as f64 / self.window.as_secs_f64() }
     }
 
     /// Jain's index of what the active leechers got: 1 when all got the same, 1/n when one got all (Jain, Chiu, Hawe 1984).
@@ -125,12 +129,20 @@ impl Outcome {
         (!cpu.is_zero()).then(|| self.bytes as f64 / cpu.as_secs_f64())
     }
 
-    /// Whose figure this is. A thread counts as full from 95 % of the window on: timer ticks take the rest.
+    /// Whether a thread of the seeder took all of a core: from 95 % of the window on, timer ticks take the rest.
+    pub fn is_seeder_full(&self) -> bool {
+        self.seeder.as_ref().is_some_and(|seeder| seeder.threads.iter().any(|thread| self.is_full(thread)))
+    }
+
+    fn is_full(&self, thread: &ThreadUse) -> bool {
+        !self.window.is_zero() && thread.cpu.as_secs_f64() >= 0.95 * self.window.as_secs_f64()
+    }
+
+    /// Whose figure this is.
     pub fn limit(&self) -> Limit {
-        let full = |thread: &ThreadUse| thread.cpu.as_secs_f64() >= 0.95 * self.window.as_secs_f64();
-        if self.load_threads.iter().any(full) {
+        if self.load_threads.iter().any(|thread| self.is_full(thread)) {
             Limit::Load
-        } else if self.seeder.as_ref().is_some_and(|seeder| seeder.threads.iter().any(full)) {
+        } else if self.is_seeder_full() {
             Limit::Seeder
         } else {
             Limit::Elsewhere
