@@ -53,6 +53,7 @@ const UNSAFE_FILES: &[&str] = &[
     "src/hash/avx512.rs",
     "src/hash/engine.rs",
     "src/hash/sha.rs",
+    "src/load/socket.rs",
     "src/reactor/driver/page_in.rs",
     "src/reactor/driver/provided.rs",
     "src/reactor/driver/queue.rs",

@@ -104,7 +104,8 @@ pub(crate) fn run(args: Args) -> anyhow::Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
-fn hash(layout: &Layout, disk: &Disk) -> anyhow::Result<Vec<[u8; 20]>> {
+/// Hashes what `layout` names, with a bar.
+pub(super) fn hash(layout: &Layout, disk: &Disk) -> anyhow::Result<Vec<[u8; 20]>> {
     let bar = progress::bytes("hashing", layout.geometry.total());
     let checker = Checker {
         engine: Engine::detect(),

@@ -5,6 +5,7 @@ use std::process::ExitCode;
 
 use clap::Parser;
 
+mod bench;
 mod create;
 mod progress;
 mod seed;
@@ -25,6 +26,8 @@ struct Cli {
 #[derive(clap::Subcommand, Debug)]
 enum Command {
     // one line a subcommand: its file holds `Args` and `run(Args) -> anyhow::Result<ExitCode>`
+    /// Measure a seeder, this one or any other, with simulated leechers.
+    Bench(bench::Args),
     /// Make a torrent file of a file or folder.
     Create(create::Args),
     /// Seed files, folders or torrents: make, track, serve.
@@ -40,6 +43,7 @@ enum Command {
 /// Runs the command line of this process. Exit codes: 0 done, 1 failed, 2 wrong usage.
 pub fn main() -> ExitCode {
     let result = match Cli::parse().command {
+        Command::Bench(args) => bench::run(args),
         Command::Create(args) => create::run(args),
         Command::Seed(args) => seed::run(args),
         Command::Show(args) => show::run(args),

@@ -6,13 +6,17 @@ use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
 /// A bar of `total` bytes with rate and time left; invisible unless standard error is a terminal.
 pub(crate) fn bytes(what: &'static str, total: u64) -> ProgressBar {
+    let template = "{msg} {wide_bar} {percent:>3}% {binary_bytes}/{binary_total_bytes} {binary_bytes_per_sec} {eta}";
+    let style = ProgressStyle::with_template(template).expect("a template of ours");
+    plain(total).with_style(style).with_message(what)
+}
+
+/// A bar of `total` steps; invisible unless standard error is a terminal.
+pub(crate) fn plain(total: u64) -> ProgressBar {
     let target = if std::io::stderr().is_terminal() {
         ProgressDrawTarget::stderr_with_hz(10)
     } else {
         ProgressDrawTarget::hidden()
     };
-    let bar = ProgressBar::with_draw_target(Some(total), target);
-    let template = "{msg} {wide_bar} {percent:>3}% {binary_bytes}/{binary_total_bytes} {binary_bytes_per_sec} {eta}";
-    let style = ProgressStyle::with_template(template).expect("a template of ours");
-    bar.with_style(style).with_message(what)
+    ProgressBar::with_draw_target(Some(total), target)
 }
