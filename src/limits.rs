@@ -155,7 +155,18 @@ pub const SILENCE_SECONDS: u64 = 180;
 pub const KEEP_ALIVE_SECONDS: u64 = 100;
 /// Seconds for which a peer may take not a single byte of what waits for it.
 pub const STALL_SECONDS: u64 = 120;
+/// Seconds of quiet after which the kernel asks a peer's host whether it is still there. One packet a minute for a peer that
+/// says nothing; most translations of addresses remember a connection for longer.
+pub const PROBE_AFTER_SECONDS: u64 = 60;
+/// Seconds between two such questions.
+pub const PROBE_EVERY_SECONDS: u64 = 10;
+/// Seconds after which a host is dead that answers neither questions nor data: long enough for a router to be started
+/// again, short enough that the place of a peer that vanished is soon another's. It also ends a connection whose peer's host lives
+/// and whose program has taken nothing for that long.
+pub const DEAD_SECONDS: u64 = 90;
 /// Connections from one address: a household or a small company behind one.
 pub const CONNECTIONS_PER_ADDRESS: u16 = 64;
 
 const _: () = assert!(CONNECTIONS <= 1 << 24);
+const _: () = assert!(PROBE_AFTER_SECONDS + 3 * PROBE_EVERY_SECONDS <= DEAD_SECONDS, "one lost probe kills nobody");
+const _: () = assert!(DEAD_SECONDS < STALL_SECONDS && DEAD_SECONDS < SILENCE_SECONDS);

@@ -47,6 +47,7 @@ pub(crate) fn run(args: Args) -> anyhow::Result<ExitCode> {
         // before anything is printed: a caller may end us as soon as it has read that
         let (mut interrupted, mut ended) = (signal(SignalKind::interrupt())?, signal(SignalKind::terminate())?);
         let tracker = Tracker::start(Config {
+            device: None,
             bind: args.bind.clone(),
             port: args.port,
             open: args.open,

@@ -38,6 +38,8 @@ pub struct Config {
     pub local_v4: Ipv4Addr,
     /// IPv6 address to speak from.
     pub local_v6: Ipv6Addr,
+    /// Network interface to speak by.
+    pub device: Option<String>,
     /// For one HTTP announce in all.
     pub http_timeout: Duration,
     /// For the first UDP datagram; doubles with each of the three tries (BEP 15 says 15 s).
@@ -57,6 +59,7 @@ impl Config {
             reach: Reach::default(),
             local_v4: Ipv4Addr::UNSPECIFIED,
             local_v6: Ipv6Addr::UNSPECIFIED,
+            device: None,
             http_timeout: Duration::from_secs(30),
             udp_timeout: Duration::from_secs(15),
             names: Vec::new(),
@@ -129,6 +132,7 @@ impl Announcer {
         let http = HttpConfig {
             user_agent: config.user_agent.clone(),
             local: [IpAddr::V4(config.local_v4), IpAddr::V6(config.local_v6)],
+            device: config.device.clone(),
             patience: config.http_timeout,
         };
         let transport = Arc::new(Transport::new(http, Resolver::new(&config.names), config.udp_timeout));

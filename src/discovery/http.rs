@@ -23,6 +23,8 @@ pub(super) struct HttpConfig {
     pub(super) user_agent: String,
     /// Address to speak from, IPv4 and IPv6.
     pub(super) local: [IpAddr; 2],
+    /// Network interface to speak by.
+    pub(super) device: Option<String>,
     /// For a whole exchange, redirects included.
     pub(super) patience: Duration,
 }
@@ -141,7 +143,11 @@ impl HttpConfig {
             Family::V4 => self.local[0],
             Family::V6 => self.local[1],
         };
-        Client::builder()
+        let builder = match &self.device {
+            Some(device) => Client::builder().interface(device),
+            None => Client::builder(),
+        };
+        builder
             .user_agent(self.user_agent.as_str())
             .no_proxy()
             .referer(false)

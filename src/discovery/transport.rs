@@ -37,12 +37,13 @@ pub(super) struct Manner {
 impl Transport {
     pub(super) fn new(http: HttpConfig, resolver: Resolver, udp_patience: Duration) -> Transport {
         let resolver = Arc::new(resolver);
+        let device = http.device.clone();
         Transport {
             hosts: Hosts::new(),
             local: http.local,
             http: Http::new(http, Arc::clone(&resolver)),
             resolver,
-            udp: Sessions::default(),
+            udp: Sessions::new(device),
             udp_patience,
         }
     }

@@ -28,9 +28,11 @@ const TRIES: u32 = 3;
 type Outcome = Result<Answer, AnnounceError>;
 
 /// The sockets.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct Sessions {
     open: Arc<Mutex<Open>>,
+    /// Network interface to speak by.
+    device: Option<String>,
 }
 
 type Open = HashMap<SocketAddr, (Arc<Session>, AbortHandle)>;
@@ -69,6 +71,10 @@ impl Patience {
 }
 
 impl Sessions {
+    pub(super) fn new(device: Option<String>) -> Sessions {
+        Sessions { open: Arc::default(), device }
+    }
+
     /// Sends what `request` makes of a connection id and a transaction id, from `local` to `peer`, until an answer
     /// comes or patience ends.
     pub(super) async fn exchange(
@@ -92,6 +98,10 @@ impl Sessions {
             return Ok(Arc::clone(session));
         }
         let socket = UdpSocket::bind(SocketAddr::new(local, 0)).await?;
+        // nothing leaves before it is connected
+        if let Some(device) = &self.device {
+            socket.bind_device(Some(device.as_bytes()))?;
+        }
         socket.connect(peer).await?;
         let open = || {
             let session = Arc::new(Session {

@@ -6,22 +6,20 @@
 //! [`Spread`]), numbers leave as the latest [`Snapshot`] (full: the old one is replaced).
 
 mod admission;
+pub mod congestion;
 pub mod driver;
 mod event_loop;
 mod mailbox;
+mod options;
 mod paging;
 mod serving;
 pub mod sockets;
 mod spread;
 mod start;
-mod stopwatch;
 #[cfg(test)]
 mod tests;
-mod turn_times;
 
 pub use admission::Admission;
 pub use mailbox::{Command, Mailbox, Snapshot};
-pub use paging::PagingCounters;
 pub use spread::{Place, Spread};
 pub use start::{Reactor, ReactorConfig, StartError, start};
-pub use turn_times::{Step, TurnTimes};

@@ -6,11 +6,14 @@
 #![expect(unsafe_code, reason = "the ioctl SIOCOUTQNSD; recv by number")]
 
 use std::io;
-use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::os::fd::{AsFd, AsRawFd, OwnedFd, RawFd};
 
 use rustix::io::Errno;
 use socket2::{Domain, Protocol, SockRef, Socket, Type};
+
+use super::options::bind_device;
+pub use super::options::{Dscp, Options};
 
 /// Address families that a listener serves.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
@@ -54,6 +57,18 @@ pub enum ListenError {
         /// The port asked for.
         port: u16,
     },
+    /// `ENODEV`.
+    #[error("there is no network interface {device}; list them with: ip link")]
+    NoDevice {
+        /// The interface asked for.
+        device: String,
+    },
+    /// `EPERM`.
+    #[error("no permission to keep to the network interface {device}: that takes root, or the capability CAP_NET_RAW")]
+    DeviceForbidden {
+        /// The interface asked for.
+        device: String,
+    },
     /// Anything else.
     #[error("cannot listen on port {port}: {source}")]
     Other {
@@ -66,18 +81,26 @@ pub enum ListenError {
 
 /// Opens a listener on all addresses of the host.
 pub fn listener(how: Listening) -> Result<OwnedFd, ListenError> {
+    listener_of_device(how, None)
+}
+
+/// Opens a listener that is reached by one network interface only, if one is named.
+pub fn listener_of_device(how: Listening, device: Option<&str>) -> Result<OwnedFd, ListenError> {
     let port = how.port;
+    let any = |address: IpAddr, only_v6| listen_on(SocketAddr::new(address, port), only_v6, how, device);
     let opened = match how.family {
-        Family::V4 => listen_on(SocketAddr::from((Ipv4Addr::UNSPECIFIED, port)), false, how),
-        Family::V6 => listen_on(SocketAddr::from((Ipv6Addr::UNSPECIFIED, port)), true, how),
-        Family::Both => match listen_on(SocketAddr::from((Ipv6Addr::UNSPECIFIED, port)), false, how) {
-            Err(error) if no_ipv6(&error) => listen_on(SocketAddr::from((Ipv4Addr::UNSPECIFIED, port)), false, how),
+        Family::V4 => any(Ipv4Addr::UNSPECIFIED.into(), false),
+        Family::V6 => any(Ipv6Addr::UNSPECIFIED.into(), true),
+        Family::Both => match any(Ipv6Addr::UNSPECIFIED.into(), false) {
+            Err(error) if no_ipv6(&error) => any(Ipv4Addr::UNSPECIFIED.into(), false),
             opened => opened,
         },
     };
-    opened.map_err(|source| match Errno::from_io_error(&source) {
-        Some(Errno::ADDRINUSE) => ListenError::InUse { port },
-        Some(Errno::ACCESS) => ListenError::Forbidden { port },
+    opened.map_err(|source| match (Errno::from_io_error(&source), device) {
+        (Some(Errno::ADDRINUSE), _) => ListenError::InUse { port },
+        (Some(Errno::ACCESS), _) => ListenError::Forbidden { port },
+        (Some(Errno::NODEV | Errno::INVAL), Some(device)) => ListenError::NoDevice { device: device.to_owned() },
+        (Some(Errno::PERM), Some(device)) => ListenError::DeviceForbidden { device: device.to_owned() },
         _ => ListenError::Other { port, source },
     })
 }
@@ -87,8 +110,9 @@ fn no_ipv6(error: &io::Error) -> bool {
     matches!(Errno::from_io_error(error), Some(Errno::AFNOSUPPORT | Errno::ADDRNOTAVAIL))
 }
 
-fn listen_on(address: SocketAddr, only_v6: bool, how: Listening) -> io::Result<OwnedFd> {
+fn listen_on(address: SocketAddr, only_v6: bool, how: Listening, device: Option<&str>) -> io::Result<OwnedFd> {
     let socket = stream(address)?;
+    bind_device(&socket, device)?;
     if address.is_ipv6() {
         socket.set_only_v6(only_v6)?;
     }
@@ -102,57 +126,14 @@ fn listen_on(address: SocketAddr, only_v6: bool, how: Listening) -> io::Result<O
     Ok(socket.into())
 }
 
-fn stream(address: SocketAddr) -> io::Result<Socket> {
+pub(super) fn stream(address: SocketAddr) -> io::Result<Socket> {
     let kind = Type::STREAM.nonblocking().cloexec();
     Socket::new(Domain::for_address(address), kind, Some(Protocol::TCP))
 }
 
-/// Begins to connect. The driver says when it stands ([`Event::Writable`](super::driver::Event::Writable)) or that
-/// it failed ([`Event::Closed`](super::driver::Event::Closed)).
+/// Begins to connect with the system's options; see [`Options::connect`].
 pub fn connect(address: SocketAddr) -> io::Result<OwnedFd> {
-    let socket = stream(address)?;
-    match socket.connect(&address.into()) {
-        Err(error) if Errno::from_io_error(&error) != Some(Errno::INPROGRESS) => Err(error),
-        _ => Ok(socket.into()),
-    }
-}
-
-/// What a listener or a connection is set to; `None` leaves the system's choice.
-#[derive(Clone, PartialEq, Eq, Debug, Default)]
-pub struct Options {
-    /// Congestion control by its name in `net.ipv4.tcp_available_congestion_control`.
-    pub congestion_control: Option<String>,
-    /// Send buffer in bytes. Setting one ends the kernel's own tuning of it.
-    pub send_buffer_bytes: Option<usize>,
-    /// Unsent bytes below which the socket counts as writable.
-    pub unsent_low_water_bytes: Option<u32>,
-}
-
-impl Options {
-    /// Sets them, and TCP_NODELAY always: what we send is whole messages.
-    pub fn apply(&self, socket: impl AsFd) -> io::Result<()> {
-        let socket = SockRef::from(&socket);
-        socket.set_tcp_nodelay(true)?;
-        if let Some(name) = &self.congestion_control {
-            socket.set_tcp_congestion(name.as_bytes()).map_err(|cause| refused(name, &cause))?;
-        }
-        if let Some(bytes) = self.send_buffer_bytes {
-            socket.set_send_buffer_size(bytes)?;
-        }
-        self.unsent_low_water_bytes.map_or(Ok(()), |bytes| socket.set_tcp_notsent_lowat(bytes))
-    }
-}
-
-/// Without privileges only the algorithms of a list may be chosen, which is the system's own and `reno` unless somebody
-/// has added to it (tcp(7)).
-fn refused(name: &str, cause: &io::Error) -> io::Error {
-    io::Error::new(
-        cause.kind(),
-        format!(
-            "congestion control {name} cannot be chosen ({cause}): see sysctl net.ipv4.tcp_allowed_congestion_control, to \
-             which root can add any of net.ipv4.tcp_available_congestion_control"
-        ),
-    )
+    Options::default().connect(address)
 }
 
 /// The error that a socket met since it was last asked, such as a refused connect; asking clears it.
@@ -207,18 +188,4 @@ pub(super) fn receive(socket: RawFd, memory: &mut [u8]) -> Result<usize, Errno> 
     // SAFETY: the kernel writes at most `memory.len()` bytes to `memory`, before the call returns.
     let length = unsafe { libc::recv(socket, memory.as_mut_ptr().cast(), memory.len(), libc::MSG_DONTWAIT) };
     usize::try_from(length).map_err(|_| Errno::from_io_error(&io::Error::last_os_error()).unwrap_or(Errno::IO))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_congestion_control_that_cannot_be_had_is_named() {
-        let how = Listening { port: 0, family: Family::V4, shared: false, backlog: 1 };
-        let listener = listener(how).expect("any port");
-        let options = Options { congestion_control: Some("no_such".into()), ..Options::default() };
-        let error = options.apply(&listener).expect_err("nobody has it").to_string();
-        assert!(error.contains("no_such") && error.contains("tcp_allowed_congestion_control"), "{error}");
-    }
 }

@@ -11,10 +11,12 @@ pub(super) struct Reachable {
 }
 
 impl Reachable {
-    /// The first of each family in `external`; without any, the interfaces' addresses, global ones before the rest.
-    pub(super) fn find(external: &[IpAddr]) -> Reachable {
+    /// The first of each family in `external`; without any, the addresses of the interfaces or of the one named, global ones before the rest.
+    pub(super) fn find(external: &[IpAddr], device: Option<&str>) -> Reachable {
         let named = !external.is_empty();
-        let own = || if_addrs::get_if_addrs().unwrap_or_default().into_iter().map(|interface| interface.ip());
+        let interfaces = if_addrs::get_if_addrs().unwrap_or_default().into_iter();
+        let used = interfaces.filter(|interface| device.is_none_or(|device| interface.name == device));
+        let own = || used.map(|interface| interface.ip());
         let all: Vec<IpAddr> = if named { external.to_vec() } else { own().collect() };
         let v4 = all.iter().filter_map(|ip| if let IpAddr::V4(v4) = ip { Some(*v4) } else { None });
         let v6 = all.iter().filter_map(|ip| if let IpAddr::V6(v6) = ip { Some(*v6) } else { None });
@@ -50,7 +52,7 @@ mod tests {
     #[test]
     fn named_addresses_are_used_as_they_are() {
         let named: Vec<IpAddr> = ["198.51.100.7", "2001:db8::7"].map(|ip| ip.parse().expect("address")).to_vec();
-        let reachable = Reachable::find(&named);
+        let reachable = Reachable::find(&named, None);
         assert_eq!(
             reachable.tracker_urls(6969),
             [
@@ -68,6 +70,6 @@ mod tests {
 
     #[test]
     fn a_host_has_at_least_one_address_to_name() {
-        assert!(!Reachable::find(&[]).tracker_urls(1).is_empty());
+        assert!(!Reachable::find(&[], None).tracker_urls(1).is_empty());
     }
 }

@@ -10,6 +10,7 @@ use std::time::Instant;
 use crate::clock::Time;
 use crate::ids::TorrentId;
 use crate::peer::{Identity, Reason, Torrent};
+use crate::reactor::congestion::{self, Congestion, CongestionChoice};
 use crate::reactor::driver::{DriverChoice, RingRefused, probe};
 use crate::reactor::sockets::{self, Family, ListenError, Listening, Options};
 use crate::reactor::{Admission, Command, Mailbox, Reactor, ReactorConfig, Snapshot, Spread, StartError};
@@ -39,7 +40,9 @@ pub struct FleetConfig {
     pub connections: usize,
     /// Connections from one address.
     pub connections_per_address: u16,
-    /// Options of connections.
+    /// Congestion control of connections.
+    pub congestion: CongestionChoice,
+    /// Further options of connections.
     pub options: Options,
 }
 
@@ -74,6 +77,7 @@ pub struct Fleet {
     port: u16,
     driver: &'static str,
     send: SendMode,
+    congestion: Congestion,
     slots: Slots,
     /// Of the fixed policy.
     shares: HashMap<TorrentId, SlotShares>,
@@ -90,7 +94,9 @@ impl Fleet {
             DriverChoice::IoUring => probe().map(|()| true)?,
             DriverChoice::Epoll => false,
         };
-        let listeners = listen(config.port, config.reactors)?;
+        let mut options = config.options.clone();
+        let congestion = congestion::choose(&config.congestion, &mut options);
+        let listeners = listen(config.port, config.reactors, options.device.as_deref())?;
         // what `auto` comes to on this machine
         let send = Transmitter::new(config.send)?.mode();
         let port = sockets::local_address(&listeners[0])?.port();
@@ -104,7 +110,7 @@ impl Fleet {
                 ring,
                 send,
                 listeners: vec![listener],
-                options: config.options.clone(),
+                options: options.clone(),
                 admission: admission.clone(),
                 spread: spread.clone(),
                 shard: Config {
@@ -124,6 +130,7 @@ impl Fleet {
             port,
             driver: if ring { "io_uring" } else { "epoll" },
             send,
+            congestion,
             slots: config.slots,
             shares: HashMap::new(),
             upload_limit: config.upload_limit,
@@ -147,6 +154,11 @@ impl Fleet {
     /// Path that payload takes; not `auto`.
     pub fn send(&self) -> SendMode {
         self.send
+    }
+
+    /// Congestion control of connections; not `auto`.
+    pub fn congestion(&self) -> &Congestion {
+        &self.congestion
     }
 
     /// How many reactors run.
@@ -281,11 +293,11 @@ fn shard_slots(torrent: &TorrentStatus) -> ShardSlots {
 }
 
 /// One listener for each reactor, all on one port.
-fn listen(port: Option<u16>, count: usize) -> Result<Vec<OwnedFd>, FleetError> {
+fn listen(port: Option<u16>, count: usize, device: Option<&str>) -> Result<Vec<OwnedFd>, FleetError> {
     let candidates: Vec<u16> = port.map_or_else(|| PORTS.chain([0]).collect(), |port| vec![port]);
     let mut last = None;
     for port in candidates {
-        match listen_on(port, count) {
+        match listen_on(port, count, device) {
             Ok(listeners) => return Ok(listeners),
             Err(FleetError::Listen(error @ ListenError::InUse { .. })) => last = Some(error),
             Err(error) => return Err(error),
@@ -294,15 +306,15 @@ fn listen(port: Option<u16>, count: usize) -> Result<Vec<OwnedFd>, FleetError> {
     Err(last.map_or_else(|| io::Error::other("no port").into(), FleetError::from))
 }
 
-fn listen_on(port: u16, count: usize) -> Result<Vec<OwnedFd>, FleetError> {
+fn listen_on(port: u16, count: usize, device: Option<&str>) -> Result<Vec<OwnedFd>, FleetError> {
     let how = Listening { port, family: Family::Both, shared: false, backlog: BACKLOG };
     // SO_REUSEPORT would let a second program of the same user share the port and steal half the peers, so the port is
     // first taken without it
-    let exclusive = sockets::listener(how)?;
+    let exclusive = sockets::listener_of_device(how, device)?;
     let port = sockets::local_address(&exclusive)?.port();
     if count == 1 {
         return Ok(vec![exclusive]);
     }
     drop(exclusive);
-    (0..count).map(|_| Ok(sockets::listener(Listening { port, shared: true, ..how })?)).collect()
+    (0..count).map(|_| Ok(sockets::listener_of_device(Listening { port, shared: true, ..how }, device)?)).collect()
 }

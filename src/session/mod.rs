@@ -11,7 +11,6 @@ mod dialling;
 mod entry;
 mod fleet;
 mod identity;
-mod process;
 mod seeding;
 mod status;
 

@@ -23,7 +23,6 @@ use super::dialling::Dialling;
 use super::entry::Entry;
 use super::fleet::Fleet;
 use super::identity::{CLIENT, USER_AGENT, fresh_key, fresh_peer_id};
-use super::process::bytes_read as process_read;
 use super::status::{ReactorView, Status};
 
 /// Trackers get this long to hear `stopped`.
@@ -78,9 +77,13 @@ impl Session {
         let peer_id = fresh_peer_id(&mut rng);
         let identity = Identity { peer_id, client: CLIENT.to_owned(), port: 0 };
         let fleet = Fleet::start(&config.fleet, identity, &mut rng)?;
-        let tracker = config.tracker.map(|choice| start_tracker(choice, &config.external)).transpose()?;
+        let device = config.fleet.options.device.clone();
+        let tracker =
+            config.tracker.map(|choice| start_tracker(choice, &config.external, device.as_deref())).transpose()?;
+        let reachable = Reachable::find(&config.external, device.as_deref());
         let announcing = discovery::Config {
             user_agent: USER_AGENT.to_owned(),
+            device,
             ..discovery::Config::new(peer_id, fresh_key(&mut rng), fleet.port())
         };
         let (announcer, found) = Announcer::start(announcing);
@@ -93,7 +96,7 @@ impl Session {
             by_hash: HashMap::new(),
             dialling: Dialling::default(),
             added_trackers,
-            reachable: Reachable::find(&config.external),
+            reachable,
             peer_id,
             origin: Instant::now(),
             turned: Instant::now(),
@@ -269,7 +272,7 @@ impl Session {
     }
 
     fn make_status(&self) -> Status {
-        let mut status = Status { process_read: process_read(), ..Status::default() };
+        let mut status = Status::default();
         let mut closed: HashMap<&'static str, u64> = HashMap::new();
         for snapshot in self.fleet.snapshots() {
             status.connections += snapshot.connections;
@@ -282,8 +285,7 @@ impl Session {
                 busy_per_mille: snapshot.busy_per_mille,
                 sent: snapshot.totals.sent,
             });
-            status.paging.add(snapshot.paging);
-            status.turn_times.add(&snapshot.turn_times);
+            status.paged_in += snapshot.paged_in;
             status.spliced += snapshot.transmit.spliced_bytes;
             status.copied += snapshot.transmit.copied_bytes;
             status.peers.extend(snapshot.peers.iter().cloned());
@@ -324,8 +326,14 @@ fn check_trackers(urls: &[String]) -> Result<Vec<Vec<discovery::TrackerUrl>>, Se
     }
 }
 
-fn start_tracker(choice: TrackerChoice, external: &[IpAddr]) -> Result<TrackerHandle, tracker::StartError> {
-    let start = |port| Tracker::start(tracker::Config { port, external: external.to_vec(), ..Default::default() });
+fn start_tracker(
+    choice: TrackerChoice,
+    external: &[IpAddr],
+    device: Option<&str>,
+) -> Result<TrackerHandle, tracker::StartError> {
+    let (external, device) = (external.to_vec(), device.map(str::to_owned));
+    let config = tracker::Config { external, device, ..Default::default() };
+    let start = |port| Tracker::start(tracker::Config { port, ..config.clone() });
     match choice {
         TrackerChoice::Port(port) => start(port),
         TrackerChoice::AnyPort => match start(TRACKER_PORT) {

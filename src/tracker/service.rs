@@ -25,6 +25,8 @@ use crate::limits;
 pub struct Config {
     /// Addresses to listen on; none: all of IPv4 and IPv6.
     pub bind: Vec<IpAddr>,
+    /// Network interface to be reached by.
+    pub device: Option<String>,
     /// TCP and UDP port; 0 picks one that is free for both.
     pub port: u16,
     /// Serve every torrent that somebody announces.
@@ -45,6 +47,7 @@ impl Default for Config {
     fn default() -> Config {
         Config {
             bind: Vec::new(),
+            device: None,
             port: 0,
             open: false,
             // half the usual half hour: a peer that went without a word is handed out half as long
@@ -104,7 +107,8 @@ impl Tracker {
     /// for the other. When this returns, the port is open.
     pub fn start(config: Config) -> Result<TrackerHandle, StartError> {
         let (http, udp) = (config.http_threads.max(1), config.udp_threads.max(1));
-        let bound = sockets::bind(&config.bind, config.port, http, udp).map_err(|error| explain(error, &config))?;
+        let bound = sockets::bind(&config.bind, config.device.as_deref(), config.port, http, udp)
+            .map_err(|error| explain(error, &config))?;
         let mut rng = fastrand::Rng::new();
         let registry = Registry::new(config.open, &mut rng);
         let desk = Desk::new(registry, config.interval.max(Duration::from_secs(1)), config.open, &config.external);

@@ -3,7 +3,7 @@
 use std::io;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, TcpListener, UdpSocket};
 
-use socket2::{Domain, Protocol, Socket, Type};
+use socket2::{Domain, Socket, Type};
 
 /// Tries to find a number that is free for both protocols and families; each try fails rarely.
 const TRIES: usize = 32;
@@ -22,10 +22,16 @@ pub(super) struct Bound {
     pub(super) datagrams: Vec<Vec<UdpSocket>>,
 }
 
-/// Binds `addresses` (none: all of both families, IPv6 if the host has it) for so many threads.
-pub(super) fn bind(addresses: &[IpAddr], port: u16, http: usize, udp: usize) -> io::Result<Bound> {
+/// Binds, on one network interface if one is named, `addresses` (none: all of both families, IPv6 if the host has it) for so many threads.
+pub(super) fn bind(
+    addresses: &[IpAddr],
+    device: Option<&str>,
+    port: u16,
+    http: usize,
+    udp: usize,
+) -> io::Result<Bound> {
     for _ in 0..TRIES {
-        match bind_once(addresses, port, http, udp) {
+        match bind_once(addresses, device, port, http, udp) {
             Err(error) if port == 0 && error.kind() == io::ErrorKind::AddrInUse => {}
             result => return result,
         }
@@ -33,7 +39,7 @@ pub(super) fn bind(addresses: &[IpAddr], port: u16, http: usize, udp: usize) -> 
     Err(io::ErrorKind::AddrInUse.into())
 }
 
-fn bind_once(addresses: &[IpAddr], mut port: u16, http: usize, udp: usize) -> io::Result<Bound> {
+fn bind_once(addresses: &[IpAddr], device: Option<&str>, mut port: u16, http: usize, udp: usize) -> io::Result<Bound> {
     let any = [IpAddr::V4(Ipv4Addr::UNSPECIFIED), IpAddr::V6(Ipv6Addr::UNSPECIFIED)];
     let mut bound = Bound {
         port,
@@ -41,7 +47,7 @@ fn bind_once(addresses: &[IpAddr], mut port: u16, http: usize, udp: usize) -> io
         datagrams: (0..udp).map(|_| Vec::new()).collect(),
     };
     for &address in if addresses.is_empty() { &any } else { addresses } {
-        let sockets = match address_sockets(SocketAddr::new(address, port), http, udp) {
+        let sockets = match address_sockets(SocketAddr::new(address, port), device, http, udp) {
             Err(error) if addresses.is_empty() && address.is_ipv6() && has_no_ipv6(&error) => continue,
             result => result?,
         };
@@ -65,10 +71,15 @@ fn has_no_ipv6(error: &io::Error) -> bool {
 }
 
 /// Sockets of one address for all threads, and the port that they have.
-fn address_sockets(address: SocketAddr, http: usize, udp: usize) -> io::Result<(Vec<Socket>, Vec<Socket>, u16)> {
-    let streams = group(address, Type::STREAM, Protocol::TCP, http)?;
+fn address_sockets(
+    address: SocketAddr,
+    device: Option<&str>,
+    http: usize,
+    udp: usize,
+) -> io::Result<(Vec<Socket>, Vec<Socket>, u16)> {
+    let streams = group(address, device, Type::STREAM, http)?;
     let port = port_of(streams.first()).unwrap_or(address.port());
-    let datagrams = group(SocketAddr::new(address.ip(), port), Type::DGRAM, Protocol::UDP, udp)?;
+    let datagrams = group(SocketAddr::new(address.ip(), port), device, Type::DGRAM, udp)?;
     let port = port_of(datagrams.first()).unwrap_or(port);
     Ok((streams, datagrams, port))
 }
@@ -79,10 +90,13 @@ fn port_of(socket: Option<&Socket>) -> Option<u16> {
 
 /// `count` sockets on one address, among which the kernel spreads what arrives (SO_REUSEPORT). The first one is bound
 /// without that option: otherwise a second tracker of the same user would silently take half of the requests.
-fn group(mut address: SocketAddr, kind: Type, protocol: Protocol, count: usize) -> io::Result<Vec<Socket>> {
+fn group(mut address: SocketAddr, device: Option<&str>, kind: Type, count: usize) -> io::Result<Vec<Socket>> {
     let mut sockets = Vec::new();
     for at in 0..count {
-        let socket = Socket::new(Domain::for_address(address), kind, Some(protocol))?;
+        let socket = Socket::new(Domain::for_address(address), kind, None)?;
+        if let Some(device) = device {
+            socket.bind_device(Some(device.as_bytes()))?;
+        }
         if address.is_ipv6() {
             socket.set_only_v6(true)?;
         }

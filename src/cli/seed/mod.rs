@@ -15,8 +15,9 @@ use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::time::MissedTickBehavior;
 
 use crate::limits;
+use crate::reactor::congestion::CongestionChoice;
 use crate::reactor::driver::DriverChoice;
-use crate::reactor::sockets::Options;
+use crate::reactor::sockets::{Dscp, Options};
 use crate::schedule::Slots;
 use crate::session::{FleetConfig, Session, SessionConfig, TrackerChoice, raise_descriptor_limit};
 use crate::transmit::SendMode;
@@ -72,9 +73,15 @@ pub(super) struct Args {
     /// Address at which peers reach this host, one of each family at most [default: those of its interfaces].
     #[arg(long, value_name = "IP")]
     external_ip: Vec<IpAddr>,
-    /// TCP congestion control of peer connections, such as cubic or bbr [default: the system's].
-    #[arg(long, value_name = "NAME")]
-    congestion: Option<String>,
+    /// TCP congestion control of peer connections, such as cubic or bbr; `auto` is the system's, but cubic instead of bbr on short paths.
+    #[arg(long, default_value = "auto", value_name = "auto|NAME")]
+    congestion: CongestionChoice,
+    /// Mark of outgoing packets to peers, such as cs1, le, af11 or a number from 0 to 63.
+    #[arg(long, value_name = "NAME|N")]
+    dscp: Option<Dscp>,
+    /// Use this network interface alone: for peers, the embedded tracker and announces. Names are looked up as the system does.
+    #[arg(long, value_name = "IFACE")]
+    bind_device: Option<String>,
     /// Connections at most.
     #[arg(long, value_name = "N", default_value_t = 20_000, value_parser = clap::value_parser!(u32).range(1..=1_000_000))]
     connections: u32,
@@ -104,7 +111,7 @@ async fn seed(args: Args) -> anyhow::Result<ExitCode> {
     let (descriptors, advice) = raise_descriptor_limit();
     let mut view = View::new(args.json);
     let mut session = Session::start(session_config(&args, &sources, descriptors)).await?;
-    let found = holdbacks::find(&args, advice);
+    let found = holdbacks::find(&args, session.fleet().congestion(), advice);
     view.started(&session, &found);
     for source in sources {
         let trackers = if args.tracker.is_empty() { session.tracker_urls() } else { args.tracker.clone() };
@@ -161,7 +168,8 @@ fn session_config(args: &Args, sources: &[Source], descriptors: u64) -> SessionC
             peer_limit: args.peer_limit,
             connections: connections.min(for_peers),
             connections_per_address: args.connections_per_address,
-            options: Options { congestion_control: args.congestion.clone(), ..Options::default() },
+            congestion: args.congestion.clone(),
+            options: Options { dscp: args.dscp, device: args.bind_device.clone(), ..Options::default() },
         },
         external: args.external_ip.clone(),
         tracker: (!args.no_tracker && (tracked || args.tracker_port.is_some())).then_some(tracker),

@@ -2,7 +2,6 @@
 
 use std::collections::HashMap;
 use std::io::IsTerminal;
-use std::time::Duration;
 
 use indicatif::{MultiProgress, ProgressBar, ProgressStyle};
 use serde_json::{Value, json};
@@ -10,7 +9,6 @@ use serde_json::{Value, json};
 use crate::cli::text::Printable;
 use crate::cli::units::{Bytes, Rate};
 use crate::ids::TorrentId;
-use crate::reactor::TurnTimes;
 use crate::session::{CLIENT, Farewell, ReactorView, Session, Status, TorrentState, TorrentView, TrackerView};
 
 use super::prepare::Announced;
@@ -79,14 +77,16 @@ impl View {
         if let Form::Json = self.form {
             return View::event(&json!({
                 "event": "started", "port": fleet.port(), "driver": fleet.driver(), "send": send.to_string(),
-                "reactors": reactors, "limits": holdbacks,
+                "reactors": reactors, "congestion": fleet.congestion().name, "near_congestion": fleet.congestion().near,
+                "limits": holdbacks,
             }));
         }
         self.line(&format!(
-            "{CLIENT}: port {}, {}, {reactors} reactor{}, sending by {send}",
+            "{CLIENT}: port {}, {}, {reactors} reactor{}, sending by {send}, {}",
             fleet.port(),
             fleet.driver(),
-            if reactors == 1 { "" } else { "s" }
+            if reactors == 1 { "" } else { "s" },
+            fleet.congestion(),
         ));
         holdbacks.iter().for_each(|holdback| self.line(&format!("  limits speed: {holdback}")));
     }
@@ -264,9 +264,6 @@ fn summary(status: &Status) -> String {
 
 fn live_lines(status: &Status) -> Vec<String> {
     let mut lines = vec![String::new(), summary(status)];
-    if let Some(amplification) = status.read_amplification().filter(|_| status.paging.bytes > 0) {
-        lines.push(format!("disk {} read, {amplification:.2} for each byte sent", Bytes(status.paging.bytes)));
-    }
     for torrent in status.torrents.iter().take(TORRENTS_SHOWN) {
         // fits 80 columns
         let rate = if torrent.state == TorrentState::Seeding {
@@ -304,23 +301,6 @@ fn live_lines(status: &Status) -> Vec<String> {
     lines
 }
 
-fn disk(status: &Status) -> Value {
-    json!({
-        "read": status.paging.bytes,
-        "amplification": status.read_amplification(), "process_read": status.process_read,
-    })
-}
-
-fn turns(times: &TurnTimes) -> Value {
-    let micros = |time: Duration| u64::try_from(time.as_micros()).unwrap_or(u64::MAX);
-    let (longest_step, step) = times.longest_step();
-    json!({
-        "count": times.turns(), "p50": micros(times.quantile(500)), "p99": micros(times.quantile(990)),
-        "p999": micros(times.quantile(999)), "longest": micros(times.longest_turn()),
-        "longest_step": micros(longest_step), "longest_step_in": step.to_string(),
-    })
-}
-
 fn stats(status: &Status) -> Value {
     let tracker = |tracker: &TrackerView| json!({"url": tracker.url, "works": tracker.works, "error": tracker.error});
     let torrent = |torrent: &TorrentView| {
@@ -340,9 +320,7 @@ fn stats(status: &Status) -> Value {
     json!({
         "event": "stats", "upload_rate": status.upload_rate, "uploaded": status.uploaded, "peers": status.connections,
         "slots": status.unchoked, "waiting": status.waiting, "busy_per_mille": status.busy_per_mille,
-        "spliced": status.spliced, "copied": status.copied, "paged_in": status.paging.ranges,
-        "disk": disk(status),
-        "turn_micros": turns(&status.turn_times),
+        "spliced": status.spliced, "copied": status.copied, "paged_in": status.paged_in,
         "closed": status.closed.iter().map(|(name, count)| ((*name).to_owned(), Value::from(*count))).collect::<serde_json::Map<_, _>>(),
         "reactors": status.reactors.iter().map(reactor).collect::<Vec<_>>(),
         "torrents": status.torrents.iter().map(torrent).collect::<Vec<_>>(),
