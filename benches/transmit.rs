@@ -225,7 +225,7 @@ impl Sender {
             self.chunk.push(&mut self.maps, TorrentId(0), &self.payload, block).expect("the file is there");
         }
         let mut cold = Vec::new();
-        self.chunk.cold_ranges(&self.residency, &mut cold);
+        self.chunk.cold_ranges(&mut self.residency, sower::clock::Time(0), &mut cold);
         for range in cold {
             range.populate().expect("the file is there");
         }

@@ -44,7 +44,7 @@ impl<D: Driver> EventLoop<D> {
             Err(error) => return self.fail(turn.torrent, error.to_string()),
         };
         self.shard.put_back(key, &blocks[taken..]);
-        if self.wait_for_disk(turn, &blocks[..taken]) {
+        if self.wait_for_disk(turn, &blocks[..taken], now) {
             return;
         }
         let Some(socket) = self.sockets[super::event_loop::index(key)].as_mut() else { return };
@@ -80,7 +80,7 @@ impl<D: Driver> EventLoop<D> {
     }
 
     /// Asks for what of the chunk is cold; whether the turn ended by that.
-    fn wait_for_disk(&mut self, turn: &Turn, blocks: &[BlockRef]) -> bool {
+    fn wait_for_disk(&mut self, turn: &Turn, blocks: &[BlockRef], now: Time) -> bool {
         let key = turn.key;
         let first = blocks.first().copied();
         if self.socket(key).is_some_and(|socket| socket.paged_in.is_some() && socket.paged_in == first) {
@@ -88,7 +88,7 @@ impl<D: Driver> EventLoop<D> {
         }
         // kept between turns: a warm chunk costs no allocation
         self.cold.clear();
-        self.chunk.cold_ranges(&self.residency, &mut self.cold);
+        self.chunk.cold_ranges(&mut self.residency, now, &mut self.cold);
         if self.cold.is_empty() {
             return false;
         }
@@ -102,25 +102,25 @@ impl<D: Driver> EventLoop<D> {
         if let Some(socket) = self.socket(key).filter(|_| asked == ranges) {
             socket.paged_in = first;
         }
-        self.read_ahead(turn);
+        self.read_ahead(turn, now);
         self.start_paging();
         true
     }
 
     /// Asks for what the peer will want next, so that its later chunks are warm when their turn comes.
-    fn read_ahead(&mut self, turn: &Turn) {
+    fn read_ahead(&mut self, turn: &Turn, now: Time) {
         let Some(payload) = self.payloads.get(&turn.torrent) else { return };
         self.shard.peek(turn.key, READ_AHEAD_BLOCKS, &mut self.ahead);
         for block in &self.ahead {
             if !self.chunk.has_room(block.length) {
-                self.chunk.cold_ranges(&self.residency, &mut self.cold);
+                self.chunk.cold_ranges(&mut self.residency, now, &mut self.cold);
                 self.chunk.clear();
             }
             if self.chunk.push(&mut self.maps, turn.torrent, payload, *block).is_err() {
                 break;
             }
         }
-        self.chunk.cold_ranges(&self.residency, &mut self.cold);
+        self.chunk.cold_ranges(&mut self.residency, now, &mut self.cold);
         self.chunk.clear();
         for range in self.cold.drain(..) {
             self.paging.ask(range, None);

@@ -326,7 +326,7 @@ fn ranges(id: u32, count: u32) -> Vec<ColdRange> {
     for piece in 0..count {
         let block = BlockRef { piece: PieceIndex(piece), begin: 0, length: BLOCK };
         chunk.push(&mut maps, TorrentId(id), &payload, block).expect("in the file");
-        chunk.cold_ranges(&Residency::new(), &mut out);
+        chunk.cold_ranges(&mut Residency::new(), crate::clock::Time(0), &mut out);
         chunk.clear();
     }
     assert_eq!(out.len(), count as usize, "all of a hole is cold");

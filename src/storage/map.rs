@@ -23,6 +23,9 @@ pub struct MappedFile {
     file: File,
     /// One bit a window: `mincore` has once found all its pages read in (see [`crate::storage::Residency`]).
     read_in: Box<[AtomicU64]>,
+    /// One bit a window: found warm in `recent_second`.
+    recent: Box<[AtomicU64]>,
+    recent_second: AtomicU64,
 }
 
 impl MappedFile {
@@ -34,8 +37,9 @@ impl MappedFile {
         // read-ahead is ours (see residency): a fault must not drag in neighbours that nobody asked for
         map.advise(Advice::Random)?;
         let windows = size.div_ceil(WINDOW);
-        let read_in = (0..windows.div_ceil(64)).map(|_| AtomicU64::new(0)).collect();
-        Ok(MappedFile { torrent, index, map, file, read_in })
+        let bits = || (0..windows.div_ceil(64)).map(|_| AtomicU64::new(0)).collect();
+        let (read_in, recent) = (bits(), bits());
+        Ok(MappedFile { torrent, index, map, file, read_in, recent, recent_second: AtomicU64::new(0) })
     }
 
     /// Torrent that the file belongs to.
@@ -70,7 +74,7 @@ impl MappedFile {
     }
 
     pub(super) fn is_read_in(&self, window: usize) -> bool {
-        self.read_in[window / 64].load(Ordering::Relaxed) >> (window % 64) & 1 == 1
+        is_set(&self.read_in, window)
     }
 
     pub(super) fn set_read_in(&self, window: usize, known: bool) {
@@ -80,5 +84,40 @@ impl MappedFile {
         } else {
             self.read_in[window / 64].fetch_and(!bit, Ordering::Relaxed);
         }
+    }
+
+    /// Whether [`MappedFile::set_recent`] was called for `window` within the same second.
+    pub(super) fn is_recent(&self, window: usize, second: u64) -> bool {
+        self.recent_second.load(Ordering::Relaxed) == second && is_set(&self.recent, window)
+    }
+
+    /// Notes that `window` is warm in `second`, and forgets what was noted in another.
+    pub(super) fn set_recent(&self, window: usize, second: u64) {
+        if self.recent_second.swap(second, Ordering::Relaxed) != second {
+            self.recent.iter().for_each(|word| word.store(0, Ordering::Relaxed));
+        }
+        self.recent[window / 64].fetch_or(1 << (window % 64), Ordering::Relaxed);
+    }
+}
+
+fn is_set(bits: &[AtomicU64], window: usize) -> bool {
+    bits[window / 64].load(Ordering::Relaxed) >> (window % 64) & 1 == 1
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_was_warm_in_one_second_is_forgotten_in_the_next() {
+        let file = tempfile::tempfile().expect("a scratch file");
+        file.set_len(WINDOW as u64 * 130).expect("space");
+        let map = MappedFile::new(TorrentId(1), FileIndex(0), file, WINDOW as u64 * 130).expect("mapped");
+        map.set_recent(3, 7);
+        map.set_recent(129, 7);
+        assert!(map.is_recent(3, 7) && map.is_recent(129, 7) && !map.is_recent(4, 7));
+        assert!(!map.is_recent(3, 8), "asked about in another second");
+        map.set_recent(4, 8);
+        assert!(map.is_recent(4, 8) && !map.is_recent(3, 8) && !map.is_recent(129, 8));
     }
 }

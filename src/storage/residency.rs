@@ -7,22 +7,31 @@
 //! from a process that neither owns the file nor may write it; `cachestat` says so (EPERM), and then every range counts as
 //! cold: paging in what is already there costs a few microseconds on another thread.
 //!
+//! Where the page cache is made of small folios even `cachestat` takes 2.5 us for a chunk, 6 % of the reactor's time. So
+//! while nothing at all has been found cold for ten seconds, memory is not short, and a window found warm is not asked about
+//! again within the same second.
+//!
 //! Unsafe: two system calls that fill a buffer on the stack which outlives the call and has the size that they are told.
 #![expect(unsafe_code, reason = "mincore and cachestat have no safe wrapper")]
 
 use std::io;
+use std::ops::Range;
 use std::os::fd::AsRawFd;
 use std::os::unix::fs::FileExt;
 use std::sync::Arc;
+use std::time::Duration;
 
 use rustix::io::Errno;
 
+use crate::clock::Time;
 use crate::ids::{FileIndex, TorrentId};
 use crate::limits::CHUNK;
 use crate::storage::{MappedFile, Parts};
 
 /// Bytes that are paged in at once, and their alignment in the file.
 pub const WINDOW: usize = CHUNK as usize;
+/// Without a cold window for this long, warm ones are taken to stay warm for up to a second.
+const CALM: Duration = Duration::from_secs(10);
 /// Smallest page of any architecture: bounds the answer of `mincore`.
 const PAGE_MIN: usize = 4096;
 /// `cachestat`, the same number on every architecture (include/uapi/asm-generic/unistd.h); libc has no name for it.
@@ -32,6 +41,8 @@ const SYS_CACHESTAT: libc::c_long = 451;
 #[derive(Debug)]
 pub struct Residency {
     cachestat: bool,
+    /// When something was last found cold.
+    cold_at: Option<Time>,
 }
 
 /// A window of a file that is to be paged in before a chunk may go out. Holds the map, so the address stays valid until
@@ -92,17 +103,17 @@ impl Residency {
     pub fn new() -> Residency {
         // a bad descriptor: EBADF from a kernel that has the call, ENOSYS (or a filter's EPERM) from one that has not
         let known = matches!(cachestat(-1, 0, 1), Err(Errno::BADF));
-        Residency { cachestat: known }
+        Residency { cachestat: known, cold_at: None }
     }
 
     /// One that goes without `cachestat`.
     pub fn with_mincore() -> Residency {
-        Residency { cachestat: false }
+        Residency { cachestat: false, cold_at: None }
     }
 
     /// Appends to `out` the windows that hold cold bytes of `parts`, each once; nothing if all is warm. A range that was paged in
     /// is then to be sent without asking again: where memory is short the answer could be "cold" for ever.
-    pub fn cold_ranges(&self, parts: &Parts, out: &mut Vec<ColdRange>) {
+    pub fn cold_ranges(&mut self, parts: &Parts, now: Time, out: &mut Vec<ColdRange>) {
         let mut joined: Option<Stretch> = None;
         for part in parts.list() {
             let Some(file) = part.file else { continue };
@@ -113,26 +124,37 @@ impl Residency {
                 Some(stretch) if stretch.file == file && stretch.end == start => stretch.end = end,
                 _ => {
                     if let Some(done) = joined.replace(Stretch { file, start, end }) {
-                        self.check(&parts.files()[usize::from(done.file)], done, out);
+                        self.check(&parts.files()[usize::from(done.file)], done, now, out);
                     }
                 }
             }
         }
         if let Some(done) = joined {
-            self.check(&parts.files()[usize::from(done.file)], done, out);
+            self.check(&parts.files()[usize::from(done.file)], done, now, out);
         }
     }
 
-    fn check(&self, file: &Arc<MappedFile>, stretch: Stretch, out: &mut Vec<ColdRange>) {
+    fn check(&mut self, file: &Arc<MappedFile>, stretch: Stretch, now: Time, out: &mut Vec<ColdRange>) {
         let windows = stretch.start / WINDOW..stretch.end.div_ceil(WINDOW);
+        let second = now.0 / 1_000_000;
+        let calm = self.cold_at.is_none_or(|cold_at| now.since(cold_at) >= CALM);
+        if calm && windows.clone().all(|window| file.is_recent(window, second)) {
+            return;
+        }
         let all_known = windows.clone().all(|window| file.is_read_in(window));
-        if self.cachestat && all_known && is_cached(file, stretch.start, stretch.end) == Ok(true) {
+        // whole windows, so that the answer holds for the next block of them too
+        let (start, end) = if calm { whole(file, &windows) } else { (stretch.start, stretch.end) };
+        if self.cachestat && all_known && is_cached(file, start, end) == Ok(true) {
+            if calm {
+                windows.for_each(|window| file.set_recent(window, second));
+            }
             return;
         }
         for window in windows {
             let start = stretch.start.max(window * WINDOW);
             let end = stretch.end.min((window + 1) * WINDOW);
             if !self.is_warm(file, window, start, end) {
+                self.cold_at = Some(now);
                 push(file, window, out);
             }
         }
@@ -161,6 +183,12 @@ impl Default for Residency {
     fn default() -> Residency {
         Residency::new()
     }
+}
+
+/// First byte and end of `windows` in `file`.
+fn whole(file: &MappedFile, windows: &Range<usize>) -> (usize, usize) {
+    let length = usize::try_from(file.length()).expect("it is mapped");
+    (windows.start * WINDOW, (windows.end * WINDOW).min(length))
 }
 
 fn push(file: &Arc<MappedFile>, window: usize, out: &mut Vec<ColdRange>) {

@@ -1,5 +1,6 @@
 //! What one send carries.
 
+use crate::clock::Time;
 use crate::ids::{BlockRef, TorrentId};
 use crate::limits::{BLOCKS_PER_CHUNK, CHUNK};
 use crate::storage::{ColdRange, MappedFile, Maps, Parts, Payload, PayloadError, Residency};
@@ -95,8 +96,8 @@ impl Chunk {
     }
 
     /// Appends the windows that must be paged in before this chunk is sent; see [`Residency::cold_ranges`].
-    pub fn cold_ranges(&self, residency: &Residency, out: &mut Vec<ColdRange>) {
-        residency.cold_ranges(&self.parts, out);
+    pub fn cold_ranges(&self, residency: &mut Residency, now: Time, out: &mut Vec<ColdRange>) {
+        residency.cold_ranges(&self.parts, now, out);
     }
 
     /// The file that lost bytes: what a send that answered EFAULT is about. If none did, the disk could not read one of them.

@@ -7,6 +7,7 @@ use std::os::fd::AsFd;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use crate::clock::Time;
 use crate::ids::{BlockRef, FileIndex, PieceIndex, TorrentId};
 use crate::limits::BLOCK;
 use crate::metainfo::Geometry;
@@ -318,7 +319,7 @@ fn cold_windows_are_named_once_and_are_warm_after_paging_in() {
     let file = File::open(content.file(0)).expect("it is there");
     file.sync_all().expect("a disk");
     rustix::fs::fadvise(&file, 0, None, rustix::fs::Advice::DontNeed).expect("a file");
-    for residency in [Residency::new(), Residency::with_mincore()] {
+    for mut residency in [Residency::new(), Residency::with_mincore()] {
         let mut maps = Maps::new().expect("memory");
         let mut chunk = Chunk::new();
         for begin in [0, 20_000, 600_000, 690_000, 16_384] {
@@ -326,7 +327,7 @@ fn cold_windows_are_named_once_and_are_warm_after_paging_in() {
             chunk.push(&mut maps, TORRENT, &content.payload, block).expect("the files are there");
         }
         let mut cold = Vec::new();
-        chunk.cold_ranges(&residency, &mut cold);
+        chunk.cold_ranges(&mut residency, Time(0), &mut cold);
         for range in &cold {
             range.populate().expect("the disk works");
         }
@@ -335,7 +336,35 @@ fn cold_windows_are_named_once_and_are_warm_after_paging_in() {
         keys.dedup();
         assert_eq!(keys.len(), cold.len(), "a window came twice");
         let mut again = Vec::new();
-        chunk.cold_ranges(&residency, &mut again);
+        chunk.cold_ranges(&mut residency, Time(0), &mut again);
         assert!(again.is_empty(), "{again:?}");
     }
+}
+
+#[test]
+fn a_warm_block_does_not_vouch_for_the_rest_of_its_window() {
+    let mut rng = fastrand::Rng::with_seed(2);
+    let content = Content::new(&mut rng, 1 << 20, &[(1 << 20, false)]);
+    let file = File::open(content.file(0)).expect("it is there");
+    file.sync_all().expect("a disk");
+    rustix::fs::fadvise(&file, 0, None, rustix::fs::Advice::DontNeed).expect("a file");
+    let mut residency = Residency::new();
+    let mut maps = Maps::new().expect("memory");
+    let mut cold_of = |begin, now| {
+        let mut chunk = Chunk::new();
+        let block = BlockRef { piece: PieceIndex(0), begin, length: BLOCK };
+        chunk.push(&mut maps, TORRENT, &content.payload, block).expect("the file is there");
+        let mut cold = Vec::new();
+        chunk.cold_ranges(&mut residency, now, &mut cold);
+        cold.len()
+    };
+    // only the first block, without read-ahead
+    rustix::fs::fadvise(&file, 0, None, rustix::fs::Advice::Random).expect("a file");
+    std::os::unix::fs::FileExt::read_exact_at(&file, &mut [0; BLOCK as usize], 0).expect("a disk");
+    if cold_of(BLOCK * 50, Time(0)) == 0 {
+        return; // a file system without a disk beneath it has nothing cold
+    }
+    let long_calm = Time(3_600_000_000);
+    assert_eq!([cold_of(0, long_calm), cold_of(0, long_calm)], [0, 0], "a block that was just read");
+    assert_eq!(cold_of(BLOCK * 9, long_calm), 1, "nobody has read this one");
 }
