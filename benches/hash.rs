@@ -68,7 +68,10 @@ fn openssl_speed(iterations: u64) -> Duration {
 }
 
 fn whole(criterion: &mut Criterion) {
-    let bytes = std::env::var("SOWER_BENCH_BYTES").map_or(256 << 20, |text| text.parse().expect("a number of bytes"));
+    // a run of one iteration, to see that all works, need not be long
+    let once = std::env::args().any(|word| word == "--test") || std::env::args().all(|word| word != "--bench");
+    let default = if once { 4 << 20 } else { 256 << 20 };
+    let bytes = std::env::var("SOWER_BENCH_BYTES").map_or(default, |text| text.parse().expect("a number of bytes"));
     let folder = tempfile::tempdir_in(env!("CARGO_TARGET_TMPDIR")).expect("a folder");
     let path = folder.path().join("file");
     let content: Vec<u8> = (0..bytes / PIECE).flat_map(noise).collect();

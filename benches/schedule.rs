@@ -59,6 +59,9 @@ fn choker(criterion: &mut Criterion) {
 
 /// The index of a torrent whose peers have got further or less far.
 fn rarity_of(peers: u32) -> Rarity {
+    // a run of one iteration, to see that all works, need not take seconds to prepare
+    let once = std::env::args().any(|word| word == "--test") || std::env::args().all(|word| word != "--bench");
+    let peers = if once { peers.min(100) } else { peers };
     let mut random = Rng::with_seed(3);
     let mut rarity = Rarity::new(PIECES, &mut random);
     let mut bitfield = vec![0; PIECES as usize / 8];

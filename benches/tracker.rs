@@ -30,6 +30,9 @@ fn announce(torrent: u32, client: u32) -> Announce {
 }
 
 fn filled(torrents: u32, peers: u32, rng: &mut fastrand::Rng) -> Swarms {
+    // a run of one iteration, to see that all works, need not take seconds to prepare
+    let once = std::env::args().any(|word| word == "--test") || std::env::args().all(|word| word != "--bench");
+    let (torrents, peers) = if once { (torrents.min(10), peers.min(100)) } else { (torrents, peers) };
     let mut swarms = Swarms::new(BOUNDS, [7; 16]);
     let mut sample = Sample::default();
     for torrent in 0..torrents {

@@ -3,11 +3,8 @@
 //! a table of GB for each second of the sender's processor time is printed, from seven alternating runs: that figure
 //! stands on a machine that does other things too.
 
-use std::fs::File;
-use std::io::{self, Write};
-use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::net::TcpStream;
 use std::os::fd::AsFd;
-use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::thread::JoinHandle;
@@ -16,45 +13,17 @@ use std::time::{Duration, Instant};
 use criterion::{Criterion, Throughput};
 use rustix::event::epoll;
 use rustix::net::RecvFlags;
-use sower::ids::{BlockRef, FileIndex, PieceIndex, TorrentId};
+use sower::ids::{BlockRef, PieceIndex, TorrentId};
 use sower::limits::{BLOCK, CHUNK};
-use sower::metainfo::Geometry;
-use sower::storage::{Files, Maps, Payload, Residency};
+use sower::storage::{Maps, Payload, Residency};
 use sower::transmit::{Chunk, Outgoing, Progress, SendMode, Transmitter};
 
-const PAYLOAD_BYTES: u64 = 1 << 30;
-const PIECES: u32 = 1 << 12;
+mod content;
+mod loopback;
+use content::Content;
+use loopback::{MEASURED, OTHER, pin};
+
 const MODES: [SendMode; 3] = [SendMode::Splice, SendMode::Copy, SendMode::ZeroCopy];
-const SENDER_CPU: usize = 0;
-const RECEIVER_CPU: usize = 1;
-
-struct OneFile(PathBuf);
-
-impl Files for OneFile {
-    fn open(&self, _: FileIndex) -> io::Result<File> {
-        File::open(&self.0)
-    }
-    fn path(&self, _: FileIndex) -> PathBuf {
-        self.0.clone()
-    }
-}
-
-/// A file in the page cache, as a torrent of 256 KiB pieces.
-fn payload(file: &tempfile::NamedTempFile) -> Payload {
-    let row: Vec<u8> = std::iter::repeat_with(|| fastrand::u8(..)).take(1 << 20).collect();
-    for _ in 0..PAYLOAD_BYTES >> 20 {
-        file.as_file().write_all(&row).expect("a gigabyte of scratch space");
-    }
-    let geometry = Geometry::new(CHUNK, [(PAYLOAD_BYTES, false)]).expect("valid");
-    Payload::new(Arc::new(geometry), Arc::new(OneFile(file.path().to_owned())))
-}
-
-fn pin(cpu: usize) {
-    let mut set = rustix::thread::CpuSet::new();
-    set.set(cpu);
-    // one that has a single core measures what it can
-    let _ = rustix::thread::sched_setaffinity(None, &set);
-}
 
 /// Discards what arrives on many connections.
 struct Sink {
@@ -80,7 +49,7 @@ impl Drop for Sink {
 }
 
 fn discard(streams: &[TcpStream], received: &AtomicU64, stop: &AtomicBool) {
-    pin(RECEIVER_CPU);
+    pin(OTHER);
     let ready = watch(streams, epoll::EventFlags::IN);
     // with MSG_TRUNC the kernel drops the bytes: the buffer is never written
     let mut nothing = vec![0; 1 << 20];
@@ -108,27 +77,14 @@ fn watch(streams: &[TcpStream], flags: epoll::EventFlags) -> rustix::fd::OwnedFd
     set
 }
 
-/// A socket with cubic from its birth: one that began with bbr keeps bbr's pacing timer whatever is chosen later, and is
-/// several times slower on loopback.
-fn socket() -> socket2::Socket {
-    let socket = socket2::Socket::new(socket2::Domain::IPV4, socket2::Type::STREAM, None).expect("descriptors");
-    socket.set_tcp_congestion(b"cubic").expect("cubic is built in");
-    socket
-}
-
-fn connect(count: usize) -> (Vec<TcpStream>, Vec<TcpStream>) {
-    let listener = socket();
-    listener.bind(&SocketAddr::from(([127, 0, 0, 1], 0)).into()).expect("loopback");
-    listener.listen(64).expect("a port");
-    let listener = TcpListener::from(listener);
-    let address = listener.local_addr().expect("bound").into();
+/// Senders, and receivers at their other ends.
+fn connections(count: usize) -> (Vec<TcpStream>, Vec<TcpStream>) {
+    let (listener, address) = loopback::listen();
     let pair = |_| {
-        let ours = socket();
-        ours.connect(&address).expect("it listens");
+        let ours = loopback::connect(address);
         ours.set_nonblocking(true).expect("a socket");
-        ours.set_tcp_nodelay(true).expect("a socket");
         let (theirs, _) = listener.accept().expect("just connected");
-        (TcpStream::from(ours), theirs)
+        (ours, theirs)
     };
     (0..count).map(pair).unzip()
 }
@@ -145,6 +101,7 @@ struct Sender {
     maps: Maps,
     residency: Residency,
     payload: Payload,
+    pieces: u32,
     chunk: Chunk,
     streams: Vec<TcpStream>,
     peers: Vec<Peer>,
@@ -154,19 +111,21 @@ struct Sender {
 }
 
 impl Sender {
-    fn new(mode: SendMode, connections: usize, payload: &Payload) -> Sender {
-        let (streams, theirs) = connect(connections);
-        let step = PIECES / u32::try_from(connections).expect("few");
+    fn new(mode: SendMode, count: usize, content: &Content) -> Sender {
+        let (streams, theirs) = connections(count);
+        let pieces = content.geometry().pieces();
+        let step = pieces * (CHUNK / BLOCK) / u32::try_from(count).expect("few");
         let peer = |index| Peer { outgoing: Outgoing::new(), ready: true, next: index * step };
         let writable = watch(&streams, epoll::EventFlags::OUT | epoll::EventFlags::ONESHOT);
-        pin(SENDER_CPU);
+        pin(MEASURED);
         Sender {
             transmitter: Transmitter::new(mode).expect("pipes"),
             maps: Maps::new().expect("memory"),
             residency: Residency::new(),
-            payload: payload.clone(),
+            payload: content.payload(),
+            pieces,
             chunk: Chunk::new(),
-            peers: (0..u32::try_from(connections).expect("few")).map(peer).collect(),
+            peers: (0..u32::try_from(count).expect("few")).map(peer).collect(),
             writable,
             streams,
             sink: Sink::new(theirs),
@@ -219,7 +178,7 @@ impl Sender {
         let blocks_each = CHUNK / BLOCK;
         for _ in 0..peer.outgoing.appetite() {
             let block = peer.next;
-            peer.next = (peer.next + 1) % (PIECES * blocks_each);
+            peer.next = (peer.next + 1) % (self.pieces * blocks_each);
             let piece = PieceIndex(block / blocks_each);
             let block = BlockRef { piece, begin: block % blocks_each * BLOCK, length: BLOCK };
             self.chunk.push(&mut self.maps, TorrentId(0), &self.payload, block).expect("the file is there");
@@ -250,7 +209,7 @@ fn cpu_time() -> Duration {
     Duration::try_from(now).expect("not negative")
 }
 
-fn table(payload: &Payload, only: Option<&str>) {
+fn table(content: &Content, only: Option<&str>) {
     println!("{:<10} {:>11} {:>8} {:>8}  counters of the last run", "path", "connections", "best", "median");
     for connections in [1, 50] {
         let modes: Vec<_> = MODES.into_iter().filter(|mode| only.is_none_or(|only| mode.to_string() == only)).collect();
@@ -258,11 +217,11 @@ fn table(payload: &Payload, only: Option<&str>) {
         let mut last = vec![None; modes.len()];
         for _ in 0..7 {
             for (index, &mode) in modes.iter().enumerate() {
-                let mut sender = Sender::new(mode, connections, payload);
-                sender.run(PAYLOAD_BYTES);
+                let mut sender = Sender::new(mode, connections, content);
+                sender.run(1 << 30);
                 let start = cpu_time();
-                sender.run(4 * PAYLOAD_BYTES);
-                rates[index].push(4.0 * PAYLOAD_BYTES as f64 / (cpu_time() - start).as_secs_f64() / 1e9);
+                sender.run(4 << 30);
+                rates[index].push((4u64 << 30) as f64 / (cpu_time() - start).as_secs_f64() / 1e9);
                 last[index] = Some(sender.transmitter.counters());
             }
         }
@@ -274,12 +233,12 @@ fn table(payload: &Payload, only: Option<&str>) {
     }
 }
 
-fn chunks(criterion: &mut Criterion, payload: &Payload) {
+fn chunks(criterion: &mut Criterion, content: &Content) {
     let mut group = criterion.benchmark_group("a 256 KiB chunk, loopback, cubic");
     group.throughput(Throughput::Bytes(u64::from(CHUNK))).measurement_time(Duration::from_secs(5));
     for mode in MODES {
         for connections in [1, 50] {
-            let mut sender = Sender::new(mode, connections, payload);
+            let mut sender = Sender::new(mode, connections, content);
             group.bench_function(format!("{mode}, {connections} connections"), |bencher| {
                 bencher.iter_custom(|count| {
                     let start = Instant::now();
@@ -293,13 +252,12 @@ fn chunks(criterion: &mut Criterion, payload: &Payload) {
 }
 
 fn main() {
-    let file = tempfile::NamedTempFile::new().expect("a scratch file");
-    let payload = payload(&file);
+    let content = Content::new();
     let mut words = std::env::args().skip_while(|word| word != "table");
     if words.next().is_some() {
-        return table(&payload, words.find(|word| !word.starts_with('-')).as_deref());
+        return table(&content, words.find(|word| !word.starts_with('-')).as_deref());
     }
     let mut criterion = Criterion::default().configure_from_args();
-    chunks(&mut criterion, &payload);
+    chunks(&mut criterion, &content);
     criterion.final_summary();
 }

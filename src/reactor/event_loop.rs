@@ -19,9 +19,15 @@ use super::mailbox::{Command, Mailbox, PEERS_SHOWN, Snapshot};
 use super::paging::Paging;
 use super::sockets::Options;
 use super::spread::{Arrival, Place, Spread};
+use super::stopwatch::Stopwatch;
+use super::turn_times::Step;
 
 /// Turns between two looks at the driver: 32 chunks take about a millisecond, the longest that a new event waits.
 const TURNS: usize = 32;
+
+/// Or once the loop's turn has lasted so long: chunks that are copied, or whose receiver works on this processor, take several
+/// times as long, and the other peers' events wait.
+const TURN_TIME: Duration = Duration::from_micros(500);
 
 /// A connection's kernel side.
 pub(super) struct Socket {
@@ -56,7 +62,7 @@ pub(super) struct EventLoop<D: Driver> {
     pub(super) mailbox: Arc<Mailbox>,
     pub(super) options: Options,
     pub(super) origin: Instant,
-    pub(super) waited: Duration,
+    pub(super) stopwatch: Stopwatch,
     pub(super) ticked: Instant,
     pub(super) stopping: bool,
 }
@@ -69,20 +75,37 @@ impl<D: Driver> EventLoop<D> {
         while !self.stopping {
             let now = self.now();
             let timeout = if idle { self.shard.next_timeout(now).since(now) } else { Duration::ZERO };
-            let before = Instant::now();
             self.driver.wait(Some(timeout), &mut events)?;
-            self.waited += before.elapsed();
+            self.stopwatch.woke();
             let now = self.now();
             events.drain(..).for_each(|event| self.apply(event, now));
+            self.stopwatch.stepped(Step::Events);
             self.shard.release_paced(now);
             self.tick(now);
             self.shard.settle_slots(now);
             self.hand_out_control(now);
-            idle = (0..TURNS).any(|_| !self.serve(now));
+            self.stopwatch.stepped(Step::Control);
+            idle = self.serve_turns(now);
             self.take_down();
+            self.stopwatch.stepped(Step::Close);
+            self.stopwatch.turned();
         }
         self.publish(0);
         Ok(())
+    }
+
+    /// Serves turns until none is left or the turn of the loop has lasted long enough; whether none is left.
+    fn serve_turns(&mut self, now: Time) -> bool {
+        for _ in 0..TURNS {
+            if !self.serve(now) {
+                return true;
+            }
+            self.stopwatch.stepped(Step::Chunk);
+            if self.stopwatch.running() > TURN_TIME {
+                return false;
+            }
+        }
+        false
     }
 
     fn now(&self) -> Time {
@@ -200,11 +223,11 @@ impl<D: Driver> EventLoop<D> {
         if passed < Duration::from_secs(1) {
             return;
         }
-        let idle_per_mille = self.waited.as_micros() * 1_000 / passed.as_micros().max(1);
+        let idle_per_mille = self.stopwatch.take_waited().as_micros() * 1_000 / passed.as_micros().max(1);
         let busy_per_mille = 1_000u32.saturating_sub(u32::try_from(idle_per_mille).unwrap_or(1_000));
         self.shard.tick(now, busy_per_mille);
         self.publish(busy_per_mille);
-        (self.ticked, self.waited) = (Instant::now(), Duration::ZERO);
+        self.ticked = Instant::now();
     }
 
     fn publish(&mut self, busy_per_mille: u32) {
@@ -218,7 +241,8 @@ impl<D: Driver> EventLoop<D> {
             waiting: self.shard.waiting(),
             busy_per_mille,
             transmit: self.transmitter.counters(),
-            paged_in: self.paging.done(),
+            paging: self.paging.counters(),
+            turn_times: self.stopwatch.times().clone(),
         });
     }
 

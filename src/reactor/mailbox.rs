@@ -12,7 +12,9 @@ use crate::storage::Payload;
 use crate::transmit::Counters;
 
 use super::driver::Waker;
+use super::paging::PagingCounters;
 use super::spread::{Arrival, Place};
+use super::turn_times::TurnTimes;
 
 /// Commands that wait for one reactor. It reads the box at least once a second, usually within microseconds.
 const COMMANDS: usize = 4_096;
@@ -85,8 +87,10 @@ pub struct Snapshot {
     pub busy_per_mille: u32,
     /// What the sending paths did.
     pub transmit: Counters,
-    /// Ranges read from disk before they were sent.
-    pub paged_in: u64,
+    /// What was read from disk before it was sent.
+    pub paging: PagingCounters,
+    /// How long turns of the loop took, since start.
+    pub turn_times: TurnTimes,
 }
 
 /// The way in and out of one reactor.

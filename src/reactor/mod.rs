@@ -16,10 +16,14 @@ mod serving;
 pub mod sockets;
 mod spread;
 mod start;
+mod stopwatch;
 #[cfg(test)]
 mod tests;
+mod turn_times;
 
 pub use admission::Admission;
 pub use mailbox::{Command, Mailbox, Snapshot};
+pub use paging::PagingCounters;
 pub use spread::{Place, Spread};
 pub use start::{Reactor, ReactorConfig, StartError, start};
+pub use turn_times::{Step, TurnTimes};

@@ -11,6 +11,23 @@ const IN_FLIGHT: usize = 64;
 /// Ranges that wait beyond those. When they are full, a peer waits for a place and asks again.
 const QUEUED: usize = 4_096;
 
+/// What was read from disk on behalf of peers, since start.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub struct PagingCounters {
+    /// Ranges of at most 256 KiB.
+    pub ranges: u64,
+    /// Bytes of them that were not in memory when they were asked for.
+    pub bytes: u64,
+}
+
+impl PagingCounters {
+    /// Adds another reactor's.
+    pub fn add(&mut self, other: PagingCounters) {
+        self.ranges += other.ranges;
+        self.bytes += other.bytes;
+    }
+}
+
 type Name = (TorrentId, FileIndex, usize);
 
 #[derive(Debug)]
@@ -30,7 +47,7 @@ pub(super) struct Paging {
     /// Peers that found no room.
     refused: VecDeque<PeerKey>,
     next: u64,
-    done: u64,
+    counters: PagingCounters,
 }
 
 impl Paging {
@@ -76,7 +93,8 @@ impl Paging {
     pub(super) fn finish(&mut self, token: u64) -> Option<(ColdRange, Vec<PeerKey>)> {
         let (range, mut ready) = self.remove(token)?;
         self.in_flight -= 1;
-        self.done += 1;
+        self.counters.ranges += 1;
+        self.counters.bytes += range.cold_bytes();
         // one place, one peer; it may be gone, so the last range wakes all that are left
         let woken = if self.reading.is_empty() { self.refused.len() } else { self.refused.len().min(1) };
         ready.extend(self.refused.drain(..woken));
@@ -118,8 +136,8 @@ impl Paging {
         [maps[0], maps[1], maps[2], self.queue.len(), self.refused.len(), self.in_flight]
     }
 
-    /// Ranges read since start.
-    pub(super) fn done(&self) -> u64 {
-        self.done
+    /// What was read since start.
+    pub(super) fn counters(&self) -> PagingCounters {
+        self.counters
     }
 }

@@ -5,7 +5,7 @@ use std::io;
 use std::os::fd::{AsFd, OwnedFd};
 use std::sync::Arc;
 use std::thread::JoinHandle;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use crossbeam::channel;
 
@@ -21,6 +21,7 @@ use super::mailbox::{Command, Mailbox};
 use super::paging::Paging;
 use super::sockets::Options;
 use super::spread::Spread;
+use super::stopwatch::Stopwatch;
 
 /// What a reactor is made of.
 pub struct ReactorConfig {
@@ -105,7 +106,7 @@ fn make<D: Driver>(config: ReactorConfig) -> io::Result<EventLoop<D>> {
         number: config.number,
         options: config.options,
         origin: Instant::now(),
-        waited: Duration::ZERO,
+        stopwatch: Stopwatch::new(),
         ticked: Instant::now(),
         stopping: false,
     })

@@ -11,6 +11,7 @@ mod dialling;
 mod entry;
 mod fleet;
 mod identity;
+mod process;
 mod seeding;
 mod status;
 

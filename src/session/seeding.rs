@@ -23,6 +23,7 @@ use super::dialling::Dialling;
 use super::entry::Entry;
 use super::fleet::Fleet;
 use super::identity::{CLIENT, USER_AGENT, fresh_key, fresh_peer_id};
+use super::process::bytes_read as process_read;
 use super::status::{ReactorView, Status};
 
 /// Trackers get this long to hear `stopped`.
@@ -272,7 +273,7 @@ impl Session {
     }
 
     fn make_status(&self) -> Status {
-        let mut status = Status::default();
+        let mut status = Status { process_read: process_read(), ..Status::default() };
         let mut closed: HashMap<&'static str, u64> = HashMap::new();
         for snapshot in self.fleet.snapshots() {
             status.connections += snapshot.connections;
@@ -285,7 +286,8 @@ impl Session {
                 busy_per_mille: snapshot.busy_per_mille,
                 sent: snapshot.totals.sent,
             });
-            status.paged_in += snapshot.paged_in;
+            status.paging.add(snapshot.paging);
+            status.turn_times.add(&snapshot.turn_times);
             status.spliced += snapshot.transmit.spliced_bytes;
             status.copied += snapshot.transmit.copied_bytes;
             status.peers.extend(snapshot.peers.iter().cloned());

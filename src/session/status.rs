@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use crate::ids::{InfoHash, TorrentId};
+use crate::reactor::{PagingCounters, TurnTimes};
 use crate::shard::PeerStatus;
 
 /// What a torrent is doing.
@@ -80,8 +81,12 @@ pub struct Status {
     pub waiting: usize,
     /// Part of the last second for which the busiest reactor worked, in thousandths.
     pub busy_per_mille: u32,
-    /// Ranges read from disk ahead of sending.
-    pub paged_in: u64,
+    /// What was read from disk ahead of sending.
+    pub paging: PagingCounters,
+    /// Bytes that the process has read from disk for whatever reason (`/proc/self/io`): hashing, programs, paging in.
+    pub process_read: Option<u64>,
+    /// How long turns of the reactors took.
+    pub turn_times: TurnTimes,
     /// Bytes sent without a copy, and with one.
     pub spliced: u64,
     /// Bytes sent with one copy.
@@ -97,6 +102,13 @@ pub struct Status {
 }
 
 impl Status {
+    /// Bytes read from disk for each byte sent; `None` before the first.
+    pub fn read_amplification(&self) -> Option<f64> {
+        #[expect(clippy::cast_precision_loss, reason = "a ratio for display")]
+        let ratio = self.paging.bytes as f64 / self.uploaded as f64;
+        (self.uploaded > 0).then_some(ratio)
+    }
+
     /// Whether no torrent is served any more.
     pub fn all_failed(&self) -> bool {
         !self.torrents.is_empty() && self.torrents.iter().all(|torrent| torrent.state != TorrentState::Seeding)

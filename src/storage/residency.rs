@@ -52,9 +52,15 @@ pub struct ColdRange {
     file: Arc<MappedFile>,
     offset: usize,
     length: usize,
+    cold_bytes: u64,
 }
 
 impl ColdRange {
+    /// Bytes that were not in memory when it was looked at; 0 where nobody may tell us.
+    pub fn cold_bytes(&self) -> u64 {
+        self.cold_bytes
+    }
+
     /// What `madvise` takes: page-aligned.
     pub fn address(&self) -> *const u8 {
         self.file.address(self.offset as u64)
@@ -197,7 +203,10 @@ fn push(file: &Arc<MappedFile>, window: usize, out: &mut Vec<ColdRange>) {
         return;
     }
     let rest = usize::try_from(file.length()).expect("it is mapped") - offset;
-    out.push(ColdRange { file: Arc::clone(file), offset, length: rest.min(WINDOW) });
+    let length = rest.min(WINDOW);
+    let cold_pages = in_core(file, offset, length).map_or(0, |pages| pages.filter(|page| !page).count());
+    let cold_bytes = (cold_pages * rustix::param::page_size()).min(length) as u64;
+    out.push(ColdRange { file: Arc::clone(file), offset, length, cold_bytes });
 }
 
 fn is_cached(file: &MappedFile, start: usize, end: usize) -> Result<bool, Errno> {
@@ -220,19 +229,28 @@ fn cachestat(file: libc::c_int, offset: u64, length: u64) -> Result<u64, Errno> 
 fn is_read_in(file: &MappedFile, window: usize, start: usize, end: usize) -> (bool, bool) {
     let offset = window * WINDOW;
     let length = (usize::try_from(file.length()).expect("it is mapped") - offset).min(WINDOW);
+    let Some(pages) = in_core(file, offset, length) else { return (false, false) };
+    let page = rustix::param::page_size();
+    let asked = (start - offset) / page..(end - offset).div_ceil(page);
+    let (mut whole, mut part) = (true, true);
+    for (number, is_in_core) in pages.enumerate() {
+        whole &= is_in_core;
+        part &= is_in_core || !asked.contains(&number);
+    }
+    (whole, part)
+}
+
+/// For each page of a stretch of at most [`WINDOW`] bytes, whether it is in memory and read in.
+fn in_core(file: &MappedFile, offset: usize, length: usize) -> Option<impl Iterator<Item = bool>> {
+    assert!(length <= WINDOW, "the answer has a byte for each page");
     let mut pages = [0u8; WINDOW / PAGE_MIN];
     let address = file.address(offset as u64);
     // SAFETY: one byte is written for each page of at most WINDOW bytes, and `pages` has one for each page of 4 KiB; the
     // range is mapped by `file` during the call, and is not read.
     let answer = unsafe { libc::mincore(address.cast_mut().cast(), length, pages.as_mut_ptr()) };
-    if answer != 0 {
-        return (false, false);
-    }
     // larger pages have fewer bytes in the answer
-    let page = rustix::param::page_size();
-    let in_core = |pages: &[u8]| pages.iter().all(|page| page & 1 == 1);
-    let part = (start - offset) / page..(end - offset).div_ceil(page);
-    (in_core(&pages[..length.div_ceil(page)]), in_core(&pages[part]))
+    let count = length.div_ceil(rustix::param::page_size());
+    (answer == 0).then(|| pages.into_iter().take(count).map(|page| page & 1 == 1))
 }
 
 fn last_error() -> Errno {

@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 use std::io::IsTerminal;
+use std::time::Duration;
 
 use indicatif::{MultiProgress, ProgressBar, ProgressStyle};
 use serde_json::{Value, json};
@@ -9,6 +10,7 @@ use serde_json::{Value, json};
 use crate::cli::text::Printable;
 use crate::cli::units::{Bytes, Rate};
 use crate::ids::TorrentId;
+use crate::reactor::TurnTimes;
 use crate::session::{CLIENT, Farewell, ReactorView, Session, Status, TorrentState, TorrentView, TrackerView};
 
 use super::prepare::Announced;
@@ -264,6 +266,9 @@ fn summary(status: &Status) -> String {
 
 fn live_lines(status: &Status) -> Vec<String> {
     let mut lines = vec![String::new(), summary(status)];
+    if let Some(amplification) = status.read_amplification().filter(|_| status.paging.bytes > 0) {
+        lines.push(format!("disk {} read, {amplification:.2} for each byte sent", Bytes(status.paging.bytes)));
+    }
     for torrent in status.torrents.iter().take(TORRENTS_SHOWN) {
         // fits 80 columns
         let rate = if torrent.state == TorrentState::Seeding {
@@ -301,6 +306,23 @@ fn live_lines(status: &Status) -> Vec<String> {
     lines
 }
 
+fn disk(status: &Status) -> Value {
+    json!({
+        "read": status.paging.bytes,
+        "amplification": status.read_amplification(), "process_read": status.process_read,
+    })
+}
+
+fn turns(times: &TurnTimes) -> Value {
+    let micros = |time: Duration| u64::try_from(time.as_micros()).unwrap_or(u64::MAX);
+    let (longest_step, step) = times.longest_step();
+    json!({
+        "count": times.turns(), "p50": micros(times.quantile(500)), "p99": micros(times.quantile(990)),
+        "p999": micros(times.quantile(999)), "longest": micros(times.longest_turn()),
+        "longest_step": micros(longest_step), "longest_step_in": step.to_string(),
+    })
+}
+
 fn stats(status: &Status) -> Value {
     let tracker = |tracker: &TrackerView| json!({"url": tracker.url, "works": tracker.works, "error": tracker.error});
     let torrent = |torrent: &TorrentView| {
@@ -320,7 +342,9 @@ fn stats(status: &Status) -> Value {
     json!({
         "event": "stats", "upload_rate": status.upload_rate, "uploaded": status.uploaded, "peers": status.connections,
         "slots": status.unchoked, "waiting": status.waiting, "busy_per_mille": status.busy_per_mille,
-        "spliced": status.spliced, "copied": status.copied, "paged_in": status.paged_in,
+        "spliced": status.spliced, "copied": status.copied, "paged_in": status.paging.ranges,
+        "disk": disk(status),
+        "turn_micros": turns(&status.turn_times),
         "closed": status.closed.iter().map(|(name, count)| ((*name).to_owned(), Value::from(*count))).collect::<serde_json::Map<_, _>>(),
         "reactors": status.reactors.iter().map(reactor).collect::<Vec<_>>(),
         "torrents": status.torrents.iter().map(torrent).collect::<Vec<_>>(),

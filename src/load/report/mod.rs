@@ -1,4 +1,4 @@
-//! What was measured, for people and programs: a table, notes in words, JSON.
+//! What was measured, for people and programs: a table, notes in words, JSON, a picture.
 //!
 //! Every figure is a median over the rounds of the same run. No figure stands alone: each row says what held it back,
 //! the notes say in words where the load's own side was full (then it is a lower bound of what the seeder can do), and
@@ -7,12 +7,14 @@
 mod json;
 mod notes;
 mod numbers;
+mod plot;
 #[cfg(test)]
 mod samples;
 mod summary;
 mod table;
 
 pub use json::{Bytes, Document, Percentiles, Process, Run, Thread};
+pub use plot::PlotError;
 pub use summary::{Latency, Spread, Summary};
 
 use crate::load::{Machine, Outcome};
@@ -47,6 +49,11 @@ impl Report {
             text.push_str(&notes::wrapped(&numbers::printable(&phrase), columns));
         }
         text
+    }
+
+    /// The picture, as the text of an SVG file.
+    pub fn plot(&self) -> Result<String, PlotError> {
+        plot::draw(self)
     }
 
     /// Everything, for programs.

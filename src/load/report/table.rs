@@ -62,7 +62,7 @@ pub(super) fn render(rows: &[Summary], outcomes: &[Outcome], columns: usize) -> 
 }
 
 /// What all rows have in common.
-fn heading(rows: &[Summary], outcomes: &[Outcome]) -> String {
+pub(super) fn heading(rows: &[Summary], outcomes: &[Outcome]) -> String {
     let shared = |figures: Vec<String>| figures.iter().all(|figure| *figure == figures[0]).then(|| figures[0].clone());
     let depth = shared(rows.iter().map(|row| row.depth.to_string()).collect());
     let rounds = shared(rows.iter().map(|row| row.rounds.to_string()).collect());

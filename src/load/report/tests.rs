@@ -140,3 +140,50 @@ fn field_names_of_the_document_are_kept() {
     assert_eq!(summary["bytes_per_second"]["min"], 14_900_000_000_u64);
     assert_eq!(keys(&summary["latency_us"]["p99_9"]), "max median min");
 }
+
+/// Runs of `peers`, each at `depths`, three rounds of each.
+fn sweep(peers: &[usize], depths: &[usize]) -> Vec<Outcome> {
+    let mut outcomes = Vec::new();
+    for round in 0..3 {
+        for (place, &count) in (0..).zip(peers) {
+            for &depth in depths {
+                let name = if count == 1 { "1 peer".into() } else { format!("{count} peers") };
+                // as curves look: deeper is faster, more peers are slower, rounds differ
+                let rate = 17_000 - 600 * place - 8_000 / (depth as u64 + 1) - 400 * round;
+                let share = if place == 1 { 0.99 } else { 0.6 };
+                let run = full(&name, count, rate * 1_000_000, share);
+                outcomes.push(Outcome { depth, ..run });
+            }
+        }
+    }
+    outcomes
+}
+
+#[test]
+fn every_set_of_outcomes_has_a_picture() {
+    let crowds = [1, 2, 5, 10, 20, 50, 100, 500, 1_000, 10_000];
+    let mut all = suite();
+    all.extend(sweep(&crowds, &[128]));
+    let sets = [
+        ("none", Vec::new()),
+        ("one", sweep(&[50], &[128])),
+        ("two", sweep(&[1, 50], &[128])),
+        ("ten", sweep(&crowds, &[128])),
+        ("depths", sweep(&[50], &[1, 4, 16, 64, 128, 500])),
+        ("both", sweep(&[1, 10, 100, 1_000], &[16, 128, 500])),
+        ("suite", suite()),
+        ("all", all),
+        ("others", suite().split_off(3).into_iter().take(2).collect()),
+        ("empty", vec![outcome("50 peers", 50)]),
+    ];
+    for (name, outcomes) in sets {
+        let svg = report(outcomes).plot().expect("memory can be written");
+        assert!(svg.starts_with("<svg ") && svg.trim_end().ends_with("</svg>"), "{name}");
+        assert!(!svg.contains("NaN") && !svg.contains("inf"), "{name}: a number that is none");
+        // to look at them: a folder here, then `rsvg-convert`
+        if let Some(folder) = std::env::var_os("SOWER_TEST_PICTURES") {
+            let path = std::path::Path::new(&folder).join(format!("{name}.svg"));
+            std::fs::write(path, svg).expect("the folder can be written");
+        }
+    }
+}
