@@ -99,6 +99,8 @@ pub const MAPS_PER_REACTOR: usize = 4096;
 pub const BLOCKS_PER_CHUNK: usize = 16;
 /// Pipes of one reactor. Each takes two descriptors; one is in use at a time, the others hold what sockets did not take.
 pub const PIPES_PER_REACTOR: usize = 64;
+/// Pages of a pipe that holds a whole chunk: a header, and a block that begins within a page, for each.
+pub const PIPE_PAGES: usize = (BLOCKS_PER_CHUNK * (1 + BLOCK as usize / 4096 + 1)).next_power_of_two();
 /// Torrents that the embedded tracker knows. An empty one costs about 200 bytes, so the table stays near 200 MiB when
 /// strangers fill it (`--open`); beyond, announces of further torrents are refused with a reason.
 pub const TRACKER_TORRENTS: usize = 1 << 20;
@@ -166,6 +168,16 @@ pub const PROBE_EVERY_SECONDS: u64 = 10;
 pub const DEAD_SECONDS: u64 = 90;
 /// Connections from one address: a household or a small company behind one.
 pub const CONNECTIONS_PER_ADDRESS: u16 = 64;
+/// Connections of all reactors unless told otherwise.
+pub const CONNECTIONS_BY_DEFAULT: u32 = 20_000;
+/// Connections that wait to be accepted, of each listener; the kernel may allow fewer (`net.core.somaxconn`, 4096 by default).
+pub const LISTEN_BACKLOG: i32 = 4_096;
+/// Reactor threads unless told otherwise, on machines with more cores.
+pub const REACTORS_BY_DEFAULT: usize = 8;
+/// Descriptors of one reactor that are not for connections: two for each pipe, a ring, a listener and what belongs to them.
+pub const DESCRIPTORS_PER_REACTOR: usize = 2 * PIPES_PER_REACTOR + 8;
+/// Descriptors of the rest of the program: trackers, files.
+pub const DESCRIPTORS_BESIDE: usize = 256;
 
 const _: () = assert!(CONNECTIONS <= 1 << 24);
 const _: () = assert!(PROBE_AFTER_SECONDS + 3 * PROBE_EVERY_SECONDS <= DEAD_SECONDS, "one lost probe kills nobody");

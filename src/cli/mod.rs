@@ -12,6 +12,7 @@ mod seed;
 mod show;
 pub mod text;
 mod tracker;
+mod tune;
 pub mod units;
 mod verify;
 
@@ -36,6 +37,8 @@ enum Command {
     Show(show::Args),
     /// Run a tracker.
     Tracker(tracker::Args),
+    /// Look at this machine: what holds upload back, and the command for each.
+    Tune(tune::Args),
     /// Check data against a torrent file.
     Verify(verify::Args),
 }
@@ -48,6 +51,7 @@ pub fn main() -> ExitCode {
         Command::Seed(args) => seed::run(args),
         Command::Show(args) => show::run(args),
         Command::Tracker(args) => tracker::run(args),
+        Command::Tune(args) => tune::run(args),
         Command::Verify(args) => verify::run(args),
     };
     result.unwrap_or_else(|error| report(&error))

@@ -118,7 +118,7 @@ pub fn choose(choice: &CongestionChoice, options: &mut Options) -> Congestion {
 }
 
 /// Whether interfaces get the qdisc that sends for bbr.
-pub fn has_fq() -> bool {
+fn has_fq() -> bool {
     setting("core/default_qdisc") == "fq"
 }
 

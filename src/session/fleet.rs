@@ -9,6 +9,7 @@ use std::time::Instant;
 
 use crate::clock::Time;
 use crate::ids::TorrentId;
+use crate::limits::LISTEN_BACKLOG;
 use crate::peer::{Identity, Reason, Torrent};
 use crate::reactor::congestion::{self, Congestion, CongestionChoice};
 use crate::reactor::driver::{DriverChoice, RingRefused, probe};
@@ -65,8 +66,6 @@ pub enum FleetError {
 
 /// The ports of BitTorrent by custom (BEP 3).
 const PORTS: std::ops::RangeInclusive<u16> = 6881..=6889;
-/// Connections that wait to be accepted; the kernel cuts it to net.core.somaxconn.
-const BACKLOG: i32 = 4_096;
 
 /// The running reactors.
 pub struct Fleet {
@@ -307,7 +306,7 @@ fn listen(port: Option<u16>, count: usize, device: Option<&str>) -> Result<Vec<O
 }
 
 fn listen_on(port: u16, count: usize, device: Option<&str>) -> Result<Vec<OwnedFd>, FleetError> {
-    let how = Listening { port, family: Family::Both, shared: false, backlog: BACKLOG };
+    let how = Listening { port, family: Family::Both, shared: false, backlog: LISTEN_BACKLOG };
     // SO_REUSEPORT would let a second program of the same user share the port and steal half the peers, so the port is
     // first taken without it
     let exclusive = sockets::listener_of_device(how, device)?;

@@ -5,10 +5,10 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, TcpListener, UdpSocket};
 
 use socket2::{Domain, Socket, Type};
 
+use crate::limits::LISTEN_BACKLOG;
+
 /// Tries to find a number that is free for both protocols and families; each try fails rarely.
 const TRIES: usize = 32;
-/// Connections that wait to be accepted; the kernel may allow fewer (`net.core.somaxconn`, 4096 by default).
-const BACKLOG: i32 = 4_096;
 /// Bytes of datagrams that wait to be read: 50 ms of a full core's announces. The kernel may allow less
 /// (`net.core.rmem_max`).
 const RECEIVE_BUFFER: usize = 4 * 1024 * 1024;
@@ -52,7 +52,7 @@ fn bind_once(addresses: &[IpAddr], device: Option<&str>, mut port: u16, http: us
             result => result?,
         };
         for (thread, socket) in bound.listeners.iter_mut().zip(sockets.0) {
-            socket.listen(BACKLOG)?;
+            socket.listen(LISTEN_BACKLOG)?;
             thread.push(socket.into());
         }
         for (thread, socket) in bound.datagrams.iter_mut().zip(sockets.1) {

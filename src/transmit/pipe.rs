@@ -11,10 +11,8 @@ use std::rc::Rc;
 
 use rustix::pipe::{PipeFlags, fcntl_getpipe_size, fcntl_setpipe_size, pipe_with};
 
-use crate::limits::{BLOCK, BLOCKS_PER_CHUNK, PIPES_PER_REACTOR};
+use crate::limits::{PIPE_PAGES, PIPES_PER_REACTOR};
 
-/// Slots that hold a whole chunk: a header, and a block that begins within a page, for each.
-const SLOTS: usize = (BLOCKS_PER_CHUNK * (1 + BLOCK as usize / 4096 + 1)).next_power_of_two();
 /// Fewer than the default pipe (3 blocks) are not worth two system calls. Beyond `fs.pipe-user-pages-soft` an
 /// unprivileged user gets 2.
 const SLOTS_MIN: usize = 16;
@@ -69,7 +67,7 @@ pub(super) struct PipePool {
 
 impl PipePool {
     pub(super) fn new() -> PipePool {
-        PipePool::with_bounds(PIPES_PER_REACTOR, SLOTS)
+        PipePool::with_bounds(PIPES_PER_REACTOR, PIPE_PAGES)
     }
 
     pub(super) fn with_bounds(bound: usize, slots: usize) -> PipePool {

@@ -83,7 +83,7 @@ pub(super) struct Args {
     #[arg(long, value_name = "IFACE")]
     bind_device: Option<String>,
     /// Connections at most.
-    #[arg(long, value_name = "N", default_value_t = 20_000, value_parser = clap::value_parser!(u32).range(1..=1_000_000))]
+    #[arg(long, value_name = "N", default_value_t = limits::CONNECTIONS_BY_DEFAULT, value_parser = clap::value_parser!(u32).range(1..=1_000_000))]
     connections: u32,
     /// Connections from one address (IPv6: one /64) at most.
     #[arg(long, value_name = "N", default_value_t = limits::CONNECTIONS_PER_ADDRESS)]
@@ -108,10 +108,10 @@ pub(super) fn run(args: Args) -> anyhow::Result<ExitCode> {
 async fn seed(args: Args) -> anyhow::Result<ExitCode> {
     let mut stop = StopSignals::new()?;
     let sources = prepare::look(&args.paths, args.data.as_deref())?;
-    let (descriptors, advice) = raise_descriptor_limit();
+    let descriptors = raise_descriptor_limit();
     let mut view = View::new(args.json);
     let mut session = Session::start(session_config(&args, &sources, descriptors)).await?;
-    let found = holdbacks::find(&args, session.fleet().congestion(), advice);
+    let found = holdbacks::find(&args, session.fleet().congestion());
     view.started(&session, &found);
     for source in sources {
         let trackers = if args.tracker.is_empty() { session.tracker_urls() } else { args.tracker.clone() };
@@ -150,9 +150,8 @@ async fn finish(session: Session, view: &mut View, mut stop: StopSignals) -> any
 
 fn session_config(args: &Args, sources: &[Source], descriptors: u64) -> SessionConfig {
     let cores = std::thread::available_parallelism().map_or(1, usize::from);
-    let reactors = args.reactors.map_or(cores.min(8), usize::from);
-    // descriptors that are not for connections: trackers and files, and of each reactor 64 pipes, a ring and a listener
-    let reserved = 256 + 136 * reactors;
+    let reactors = args.reactors.map_or(cores.min(limits::REACTORS_BY_DEFAULT), usize::from);
+    let reserved = limits::DESCRIPTORS_BESIDE + limits::DESCRIPTORS_PER_REACTOR * reactors;
     let for_peers = usize::try_from(descriptors).unwrap_or(usize::MAX).saturating_sub(reserved).max(64);
     let connections = usize::try_from(args.connections).unwrap_or(usize::MAX);
     let tracked = args.tracker.is_empty() && sources.iter().any(Source::needs_tracker);
