@@ -1,6 +1,7 @@
 //! `sower seed`: from a path to a running seeder, in one command.
 
 mod holdbacks;
+mod notify;
 mod prepare;
 mod view;
 
@@ -123,6 +124,7 @@ async fn seed(args: Args) -> anyhow::Result<ExitCode> {
         session.add(torrent).await?;
         view.seeding(&announced, &session);
     }
+    view.ready();
     let mut second = tokio::time::interval(Duration::from_secs(1));
     second.set_missed_tick_behavior(MissedTickBehavior::Delay);
     loop {

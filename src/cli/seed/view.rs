@@ -13,6 +13,7 @@ use crate::ids::TorrentId;
 use crate::reactor::TurnTimes;
 use crate::session::{CLIENT, Farewell, ReactorView, Session, Status, TorrentState, TorrentView, TrackerView};
 
+use super::notify::Notifier;
 use super::prepare::Announced;
 
 /// Torrents and peers in the live view: what fits a small window.
@@ -40,6 +41,7 @@ pub(super) struct View {
     troubles: HashMap<(TorrentId, String), String>,
     turns: u64,
     last_line: String,
+    manager: Notifier,
 }
 
 impl View {
@@ -49,7 +51,16 @@ impl View {
             (false, false) => Form::Lines,
             (false, true) => Form::Live(Box::new(Live { screen: MultiProgress::new(), lines: Vec::new() })),
         };
-        View { form, reported: Vec::new(), troubles: HashMap::new(), turns: 0, last_line: String::new() }
+        let (manager, unheard) = match Notifier::from_environment() {
+            Ok(manager) => (manager, None),
+            Err(error) => (Notifier::default(), Some(error)),
+        };
+        let view =
+            View { form, reported: Vec::new(), troubles: HashMap::new(), turns: 0, last_line: String::new(), manager };
+        if let Some(error) = unheard {
+            view.warn(&format!("the service manager at NOTIFY_SOCKET cannot be told anything: {error}"));
+        }
+        view
     }
 
     fn event(event: &Value) {
@@ -103,6 +114,11 @@ impl View {
 
     /// Hashing has come this far.
     pub(super) fn hashed(&mut self, name: &str, done: u64, total: u64) {
+        self.manager.status(&format!(
+            "hashing {}: {} %",
+            printable(name),
+            u128::from(done) * 100 / u128::from(total.max(1))
+        ));
         match &self.form {
             Form::Json => View::event(&json!({"event": "hashing", "name": name, "done": done, "total": total})),
             Form::Lines => {
@@ -155,8 +171,16 @@ impl View {
         torrent.trackers.iter().for_each(|url| self.line(&format!("  tracker  {}", printable(url))));
     }
 
+    /// Everything that was asked for is served.
+    pub(super) fn ready(&self) {
+        self.manager.ready();
+    }
+
     /// Once a second.
     pub(super) fn turn(&mut self, status: &Status) {
+        if self.turns.is_multiple_of(LINE_SECONDS) {
+            self.manager.status(&summary(status));
+        }
         self.turns += 1;
         self.report_failures(status);
         self.report_trackers(status);
@@ -208,6 +232,7 @@ impl View {
 
     /// The end has begun.
     pub(super) fn stopping(&mut self) {
+        self.manager.stopping();
         if let Form::Live(live) = &mut self.form {
             live.show(&["stopping: telling the trackers (Ctrl-C again ends at once)".to_owned()]);
         }

@@ -1,0 +1,112 @@
+//! Tells a service manager how it goes: sd_notify(3), for services of `Type=notify`. A datagram for each thing said, to the
+//! socket that `NOTIFY_SOCKET` names; without one nothing is said.
+
+use std::ffi::OsStr;
+use std::io;
+use std::os::linux::net::SocketAddrExt;
+use std::os::unix::ffi::OsStrExt;
+use std::os::unix::net::{SocketAddr, UnixDatagram};
+
+/// The way to the service manager, if there is one.
+#[derive(Default)]
+pub(super) struct Notifier {
+    socket: Option<UnixDatagram>,
+    status: String,
+}
+
+impl Notifier {
+    /// To the manager that the environment names.
+    pub(super) fn from_environment() -> io::Result<Notifier> {
+        let socket = std::env::var_os("NOTIFY_SOCKET").map(|address| connect(&address)).transpose()?;
+        Ok(Notifier { socket, status: String::new() })
+    }
+
+    /// It seeds.
+    pub(super) fn ready(&self) {
+        self.say("READY=1");
+    }
+
+    /// It ends, and may take a while.
+    pub(super) fn stopping(&self) {
+        self.say("STOPPING=1\nSTATUS=telling the trackers");
+    }
+
+    /// What it does, in one line; the same line is not sent again.
+    pub(super) fn status(&mut self, line: &str) {
+        if self.socket.is_some() && self.status != line {
+            line.clone_into(&mut self.status);
+            // a line end would begin another assignment
+            self.say(&format!("STATUS={}", line.replace('\n', " ")));
+        }
+    }
+
+    /// A manager that is busy misses a line of status; one that has gone misses everything, and seeding goes on.
+    fn say(&self, what: &str) {
+        if let Some(socket) = &self.socket {
+            let _ = socket.send(what.as_bytes());
+        }
+    }
+}
+
+fn connect(address: &OsStr) -> io::Result<UnixDatagram> {
+    let address = match address.as_bytes() {
+        [b'@', name @ ..] => SocketAddr::from_abstract_name(name)?,
+        [b'/', ..] => SocketAddr::from_pathname(address)?,
+        // vsock: of virtual machines whose only service this is
+        _ => {
+            return Err(io::Error::new(
+                io::ErrorKind::Unsupported,
+                "NOTIFY_SOCKET names neither a path nor an abstract socket",
+            ));
+        }
+    };
+    let socket = UnixDatagram::unbound()?;
+    socket.connect_addr(&address)?;
+    socket.set_nonblocking(true)?;
+    Ok(socket)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn heard_from(manager: &UnixDatagram, address: &OsStr) -> Vec<String> {
+        let mut notifier =
+            Notifier { socket: Some(connect(address).expect("the manager listens")), status: String::new() };
+        notifier.status("hashing");
+        notifier.status("hashing");
+        notifier.ready();
+        notifier.status("a\nREADY=0");
+        notifier.stopping();
+        let mut buffer = [0; 256];
+        let mut next = || {
+            let length = manager.recv(&mut buffer).ok()?;
+            Some(String::from_utf8_lossy(&buffer[..length]).into_owned())
+        };
+        manager.set_nonblocking(true).expect("a socket");
+        std::iter::from_fn(&mut next).collect()
+    }
+
+    #[test]
+    fn the_manager_hears_each_thing_once_by_either_kind_of_address() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let path = folder.path().join("notify");
+        let expected = ["STATUS=hashing", "READY=1", "STATUS=a READY=0", "STOPPING=1\nSTATUS=telling the trackers"];
+        let by_path = UnixDatagram::bind(&path).expect("a socket");
+        assert_eq!(heard_from(&by_path, path.as_os_str()), expected);
+
+        let name = format!("sower-test-{}", std::process::id());
+        let address = SocketAddr::from_abstract_name(&name).expect("a name");
+        let abstract_one = UnixDatagram::bind_addr(&address).expect("a socket");
+        assert_eq!(heard_from(&abstract_one, OsStr::new(&format!("@{name}"))), expected);
+    }
+
+    #[test]
+    fn an_address_of_another_kind_is_refused_and_silence_is_no_error() {
+        assert!(connect(OsStr::new("vsock:2:1234")).is_err());
+        assert!(connect(OsStr::new("")).is_err());
+        let mut nobody = Notifier { socket: None, status: String::new() };
+        nobody.status("x");
+        nobody.ready();
+    }
+}
