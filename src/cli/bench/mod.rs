@@ -5,6 +5,7 @@
 mod cpus;
 mod memory;
 mod payload;
+mod picture;
 mod scenario;
 mod seeder;
 
@@ -28,6 +29,7 @@ use super::text::json_for_terminal;
 use super::units::{Date, parse_rate, parse_size};
 use cpus::Cpus;
 use payload::Payload;
+use picture::Picture;
 use scenario::{Case, Scenario};
 use seeder::Seeder;
 
@@ -91,6 +93,9 @@ pub(super) struct Args {
     /// Print JSON
     #[arg(long)]
     json: bool,
+    /// Draw throughput against peers and latency against load
+    #[arg(long, value_name = "FILE.svg")]
+    plot: Option<PathBuf>,
     #[command(flatten)]
     own: seeder::Flags,
     #[command(flatten)]
@@ -112,6 +117,7 @@ enum OrderName {
 
 /// Exit codes: 0 measured, 1 not, 2 wrong usage, 130 interrupted.
 pub(super) fn run(args: Args) -> anyhow::Result<ExitCode> {
+    let picture = args.plot.as_deref().map(Picture::open).transpose()?;
     let cancel = cancelled_by_signals()?;
     let _ = crate::session::raise_descriptor_limit();
     let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_secs();
@@ -123,7 +129,7 @@ pub(super) fn run(args: Args) -> anyhow::Result<ExitCode> {
             Ok(ExitCode::from(130))
         }
         Err(error) => Err(error),
-        Ok(outcomes) => report(&args, machine, outcomes),
+        Ok(outcomes) => report(&args, &Report::new(machine, outcomes), picture),
     }
 }
 
@@ -295,9 +301,11 @@ fn bar(plan: &Plan) -> ProgressBar {
 /// The table is as wide as the terminal, or as the README's.
 const COLUMNS: usize = 120;
 
-fn report(args: &Args, machine: Machine, outcomes: Vec<Outcome>) -> anyhow::Result<ExitCode> {
-    let bad = outcomes.iter().any(|run| run.pieces_bad > 0);
-    let report = Report::new(machine, outcomes);
+/// The picture comes first: a reader of our output who leaves early does not cost it.
+fn report(args: &Args, report: &Report, picture: Option<Picture>) -> anyhow::Result<ExitCode> {
+    if let Some(picture) = picture {
+        picture.write(&report.plot()?)?;
+    }
     let mut out = io::stdout().lock();
     if args.json {
         let json = serde_json::to_string_pretty(&report.document()).context("cannot write JSON")?;
@@ -305,7 +313,7 @@ fn report(args: &Args, machine: Machine, outcomes: Vec<Outcome>) -> anyhow::Resu
     } else {
         write!(out, "{}", report.table(terminal_columns().unwrap_or(COLUMNS)))?;
     }
-    Ok(if bad { ExitCode::FAILURE } else { ExitCode::SUCCESS })
+    Ok(if report.has_bad_pieces() { ExitCode::FAILURE } else { ExitCode::SUCCESS })
 }
 
 fn terminal_columns() -> Option<usize> {

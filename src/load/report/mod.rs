@@ -34,6 +34,11 @@ impl Report {
         Report { machine, outcomes, summaries }
     }
 
+    /// Whether the seeder sent anything wrong, as far as it was checked.
+    pub fn has_bad_pieces(&self) -> bool {
+        self.summaries.iter().any(|row| row.pieces_bad > 0)
+    }
+
     /// The table with its notes, in lines of at most `columns` characters where that is possible.
     pub fn table(&self, columns: usize) -> String {
         let mut text = table::render(&self.summaries, &self.outcomes, columns);
