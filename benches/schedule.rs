@@ -9,8 +9,9 @@ use std::time::Duration;
 use criterion::{BatchSize, BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
 use fastrand::Rng;
 use sower::clock::Time;
-use sower::ids::{PeerKey, PieceIndex, TorrentId};
-use sower::limits::CHUNK;
+use sower::ids::{BlockRef, PeerKey, PieceIndex, TorrentId};
+use sower::limits::{BLOCK, CHUNK};
+use sower::schedule::picker::{Holds, Manner, Picker, Received, Shape};
 use sower::schedule::{Candidate, Choker, Decisions, Occasion, Pacer, Rarity, Turns};
 
 const PEERS: [u32; 3] = [10, 1_000, 100_000];
@@ -123,6 +124,83 @@ fn turns(criterion: &mut Criterion) {
     group.finish();
 }
 
+/// A download of 100,000 pieces of 256 KiB from 1,000 peers, each with the pieces that its bitfield names.
+#[derive(Clone)]
+struct Download {
+    picker: Picker,
+    bits: Vec<Vec<u8>>,
+    random: Rng,
+    out: Vec<BlockRef>,
+    next: usize,
+}
+
+const DOWNLOADED_PIECES: u32 = 100_000;
+
+impl Download {
+    fn new(bits: Vec<Vec<u8>>) -> Download {
+        let mut random = Rng::with_seed(6);
+        let mut picker = Picker::new(Shape::new(CHUNK, u64::from(DOWNLOADED_PIECES) * u64::from(CHUNK)), &mut random);
+        (0..4).for_each(|piece| picker.had(PieceIndex(piece)));
+        for (slot, bits) in (0..).zip(&bits) {
+            let key = PeerKey { slot, generation: 0 };
+            picker.joined(NOW, key, Holds::Bits(bits), Manner { requests_max: 16, whole_pieces: false });
+            picker.unchoked(key);
+        }
+        Download { picker, bits, random, out: Vec::new(), next: 0 }
+    }
+
+    /// A chunk of blocks from the next peer that has some to give: asked for, received, its pieces verified.
+    fn chunk(&mut self) {
+        let slot = self.next % self.bits.len();
+        self.next += 1;
+        let key = PeerKey { slot: u32::try_from(slot).expect("few"), generation: 0 };
+        while self.out.len() < (CHUNK / BLOCK) as usize {
+            let before = self.out.len();
+            self.picker.ask(NOW, key, Holds::Bits(&self.bits[slot]), &mut self.random, &mut self.out);
+            for block in &self.out[before..] {
+                if let Received::Complete { .. } = self.picker.received(NOW, key, *block) {
+                    self.picker.verified(block.piece, &[]);
+                }
+            }
+            if self.out.len() == before {
+                break;
+            }
+        }
+        self.out.clear();
+    }
+}
+
+fn picker(criterion: &mut Criterion) {
+    let mut group = criterion.benchmark_group("picker");
+    let mut random = Rng::with_seed(7);
+    let bytes = DOWNLOADED_PIECES as usize / 8;
+    let mut at_random = || -> Vec<u8> { (0..bytes).map(|_| random.u8(..)).collect() };
+    let half: Vec<Vec<u8>> = (0..1_000).map(|_| at_random()).collect();
+    // one seed; everybody else has the same second half, so what is rarest is of no use with them
+    let common: Vec<u8> = (0..bytes).map(|byte| if byte < bytes / 2 { 0 } else { 0xff }).collect();
+    let mut skewed = vec![common; 999];
+    skewed.push(vec![0xff; bytes]);
+    group.throughput(Throughput::Elements((CHUNK / BLOCK).into()));
+    for (name, bits) in [("half at random", half), ("the common half", skewed)] {
+        let fresh = Download::new(bits);
+        let act = |download: &mut Download| (0..100).for_each(|_| download.chunk());
+        group.throughput(Throughput::Elements(100 * u64::from(CHUNK / BLOCK)));
+        group.bench_function(BenchmarkId::new("ask and receive 100 chunks of blocks", name), |bencher| {
+            bencher.iter_batched_ref(|| fresh.clone(), act, BatchSize::LargeInput);
+        });
+        let key = PeerKey { slot: 5_000, generation: 0 };
+        let (mut download, bits) = (fresh.clone(), fresh.bits[0].clone());
+        group.throughput(Throughput::Elements(u64::from(DOWNLOADED_PIECES / 2)));
+        group.bench_function(BenchmarkId::new("join and leave", name), |bencher| {
+            bencher.iter(|| {
+                download.picker.joined(NOW, key, Holds::Bits(&bits), Manner { requests_max: 16, whole_pieces: false });
+                download.picker.left(key, Holds::Bits(&bits));
+            });
+        });
+    }
+    group.finish();
+}
+
 fn pace(criterion: &mut Criterion) {
     let mut group = criterion.benchmark_group("pace");
     let mut limited = Pacer::new();
@@ -142,5 +220,5 @@ fn pace(criterion: &mut Criterion) {
     group.finish();
 }
 
-criterion_group!(benches, choker, rarity, turns, pace);
+criterion_group!(benches, choker, rarity, picker, turns, pace);
 criterion_main!(benches);

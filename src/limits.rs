@@ -10,6 +10,8 @@ pub const BLOCK_MAX: u32 = 128 * 1024;
 pub const CHUNK: u32 = 256 * 1024;
 /// Requests that wait for one peer; announced as `reqq`. libtorrent asks for up to 500, some clients for 2,000.
 pub const REQUESTS_PER_PEER: usize = 2_000;
+/// Requests that we keep waiting at one peer: 8 MiB. Transmission drops more silently, libtorrent takes 500 by default.
+pub const REQUESTS_IN_FLIGHT: usize = 500;
 /// Pieces of one torrent. 2^22 of 16 MiB are 64 TiB; the table of hashes is then 80 MiB.
 pub const PIECES: u32 = 1 << 22;
 /// Longest piece: BEP 3 names none, 128 MiB is the largest that clients in use create.

@@ -12,9 +12,11 @@
 //! | `turns` | whose chunk goes out next? | for every chunk |
 //! | `pace` | how many bytes may go out now? | for every chunk |
 //! | `rarity` | which piece is rarest? | for every have and every choice of a piece |
+//! | `picker` | which blocks do we ask of whom? | for every block that came |
 
 mod choker;
 mod pace;
+pub mod picker;
 mod rarity;
 mod shares;
 mod slots;
@@ -22,6 +24,7 @@ mod turns;
 
 pub use choker::{Candidate, Choker, Decisions, Occasion, ROUND};
 pub use pace::{Bucket, Pacer};
+pub use picker::Picker;
 pub use rarity::Rarity;
 pub use shares::{ShardSlots, SlotShares};
 pub use slots::{AutoSlots, ParseSlotsError, Second, Slots, apportion};

@@ -49,10 +49,27 @@ impl Rarity {
         self.counts.get(piece.0 as usize).map_or(0, |&count| u32::from(count) + self.complete)
     }
 
+    /// Peers that told of `piece` one by one: its place in the order. 0 for one that does not exist.
+    pub(super) fn told(&self, piece: u32) -> u16 {
+        self.counts.get(piece as usize).copied().unwrap_or(0)
+    }
+
+    /// Peers that have every piece.
+    pub(super) fn complete(&self) -> u32 {
+        self.complete
+    }
+
     /// A peer told that it has one more piece.
     pub fn have(&mut self, piece: PieceIndex) {
         if (piece.0 as usize) < self.counts.len() {
             self.increment(piece.0);
+        }
+    }
+
+    /// A peer that had told of this piece does not have it any more.
+    pub(super) fn lost(&mut self, piece: PieceIndex) {
+        if (piece.0 as usize) < self.counts.len() {
+            self.decrement(piece.0);
         }
     }
 
@@ -139,7 +156,7 @@ impl Rarity {
 }
 
 /// Calls `act` for each set bit below `pieces`; a byte without any costs one comparison.
-fn for_each_piece(bitfield: &[u8], pieces: usize, mut act: impl FnMut(u32)) {
+pub(super) fn for_each_piece(bitfield: &[u8], pieces: usize, mut act: impl FnMut(u32)) {
     for (first, &byte) in (0u32..).step_by(8).zip(bitfield) {
         let mut bits = byte;
         while bits != 0 {

@@ -1,0 +1,104 @@
+//! What a peer is asked for next.
+
+use fastrand::Rng;
+
+use crate::clock::Time;
+use crate::ids::{BlockRef, PeerKey, PieceIndex};
+
+use super::{Holds, Picker, Priority};
+
+/// Pieces that are picked at random before the rarest come first (BEP 3: so that there is soon something to trade).
+const RANDOM_FIRST: u32 = 4;
+/// Peers that are asked for the same block in the end game: the slowest of two is seldom slow.
+const COPIES: usize = 3;
+/// Blocks that a peer may owe when it is asked for what others owe too: enough to keep it busy for a round trip.
+const END_GAME_DEPTH: usize = 16;
+
+impl Picker {
+    /// Appends what to ask of a peer now, up to the depth of its pipeline. It then counts as asked.
+    pub fn ask(&mut self, now: Time, key: PeerKey, holds: Holds<'_>, random: &mut Rng, out: &mut Vec<BlockRef>) {
+        let Some(link) = self.links.get(&key) else { return };
+        let (mut room, whole_pieces) = (link.room(), link.manner.whole_pieces);
+        while room > 0 {
+            let chosen = if whole_pieces {
+                self.new_piece(holds, random).or_else(|| self.open_piece(now, key, holds))
+            } else {
+                self.open_piece(now, key, holds).or_else(|| self.new_piece(holds, random))
+            };
+            let Some(piece) = chosen else { break };
+            if !self.begun.contains_key(&piece) {
+                self.begin(piece);
+            }
+            room -= self.take(now, key, piece, room, out);
+        }
+        if room > 0 && self.is_end_game() {
+            self.ask_again(now, key, holds, random, out);
+        }
+    }
+
+    /// The first begun piece with a free block that this peer has and may send.
+    fn open_piece(&self, now: Time, key: PeerKey, holds: Holds<'_>) -> Option<u32> {
+        let usable = |piece: u32| {
+            let suspect = || self.blame.suspects(piece, key);
+            holds.has(PieceIndex(piece)) && self.begun.get(&piece).is_some_and(|begun| begun.is_for(now, key, suspect))
+        };
+        self.open.iter().map(|(.., piece)| *piece).find(|piece| usable(*piece))
+    }
+
+    fn new_piece(&self, holds: Holds<'_>, random: &mut Rng) -> Option<u32> {
+        let priority = |piece: u32| self.priorities[piece as usize];
+        if self.had_count < RANDOM_FIRST {
+            return self.wanted.least(holds, random, |piece| std::cmp::Reverse(priority(piece)));
+        }
+        let rank = |piece| (std::cmp::Reverse(priority(piece)), self.rarity.told(piece));
+        self.wanted.rarest(holds, random, rank)
+    }
+
+    /// Asks for free blocks of one piece, in order. How many.
+    fn take(&mut self, now: Time, key: PeerKey, piece: u32, room: usize, out: &mut Vec<BlockRef>) -> usize {
+        let (Some(begun), Some(link)) = (self.begun.get_mut(&piece), self.links.get_mut(&key)) else { return room };
+        let mut taken = 0;
+        while let Some(number) = (taken < room).then(|| begun.take(key)).flatten() {
+            let block = self.shape.block(piece, number);
+            link.ask(now, block);
+            out.push(block);
+            taken += 1;
+        }
+        self.list_open(piece);
+        taken
+    }
+
+    /// Every block that is wanted and that somebody has is asked for.
+    pub fn is_end_game(&self) -> bool {
+        let had_by_somebody = |piece: u32| self.rarity.count(PieceIndex(piece)) > 0;
+        let nobody_has_all = self.rarity.complete() == 0;
+        self.wanted.is_exhausted(nobody_has_all) && !self.open.iter().any(|(.., piece)| had_by_somebody(*piece))
+    }
+
+    fn ask_again(&mut self, now: Time, key: PeerKey, holds: Holds<'_>, random: &mut Rng, out: &mut Vec<BlockRef>) {
+        let Some(link) = self.links.get_mut(&key) else { return };
+        let mut room = link.room().min(END_GAME_DEPTH.saturating_sub(link.status().in_flight));
+        let start = random.usize(..self.begun.len().max(1));
+        let pieces = self.begun.iter().skip(start).chain(self.begun.iter().take(start));
+        for (&piece, begun) in pieces {
+            let skipped = self.priorities[piece as usize] == Priority::Skip;
+            if skipped || !begun.is_shared() || !holds.has(PieceIndex(piece)) {
+                continue;
+            }
+            for (number, first) in begun.asked() {
+                if room == 0 {
+                    return;
+                }
+                let others = self.also_asked.get(&(piece, number)).map_or(&[][..], Vec::as_slice);
+                if first == key || others.contains(&key) || others.len() + 1 >= COPIES {
+                    continue;
+                }
+                self.also_asked.entry((piece, number)).or_default().push(key);
+                let block = self.shape.block(piece, number);
+                link.ask(now, block);
+                out.push(block);
+                room -= 1;
+            }
+        }
+    }
+}
