@@ -1,4 +1,4 @@
-//! What `sower seed` tells a service manager: sd_notify(3).
+//! What surrounds a service: what `sower seed` tells its manager (sd_notify(3)), and the profile of a container.
 
 use std::ffi::OsString;
 use std::os::linux::net::SocketAddrExt;
@@ -76,4 +76,59 @@ fn a_service_manager_that_is_not_there_stops_nothing() {
         torrent.exists()
     });
     assert!(made && seeder.0.try_wait().expect("it can be asked").is_none());
+}
+
+/// tuning/seccomp.json, taken by libseccomp as a container runtime does. `without`: names that are left out.
+fn under_the_profile(without: &[&str], arguments: &[&str]) -> Option<std::process::Output> {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let mut command = Command::new("/usr/bin/python3");
+    command.arg(root.join("tests/under_profile.py")).arg(root.join("tuning/seccomp.json")).args(without);
+    let output = command.arg(env!("CARGO_BIN_EXE_sower")).args(arguments).output().ok();
+    // what the script ends with where Debian's python3-seccomp is missing
+    let output = output.filter(|output| output.status.code() != Some(77));
+    if output.is_none() {
+        println!("skipped: no /usr/bin/python3 with the seccomp module (Debian: python3-seccomp)");
+    }
+    output
+}
+
+fn io_uring_under_the_profile(without: &[&str]) -> Option<String> {
+    let output = under_the_profile(without, &["tune", "--json", "--device", "lo"])?;
+    let report: serde_json::Value = serde_json::from_slice(&output.stdout)
+        .unwrap_or_else(|error| panic!("{error}: {}", String::from_utf8_lossy(&output.stderr)));
+    let findings = report["findings"].as_array().expect("a list");
+    let ring = findings.iter().find(|finding| finding["name"] == "io_uring").expect("it was tried");
+    Some(ring["state"].as_str().expect("a text").to_owned())
+}
+
+#[test]
+fn the_container_profile_lets_sower_use_io_uring_and_epoll_remains_without() {
+    let outside =
+        Command::new(env!("CARGO_BIN_EXE_sower")).args(["tune", "--device", "lo"]).output().expect("sower runs");
+    let works_here = String::from_utf8_lossy(&outside.stdout).contains("io_uring: works");
+    let Some(allowed) = io_uring_under_the_profile(&[]) else { return };
+    assert_eq!(allowed == "works", works_here, "{allowed}");
+    let refused = io_uring_under_the_profile(&["--without", "io_uring"]).expect("it ran before");
+    assert!(refused.starts_with("refused"), "{refused}");
+}
+
+#[test]
+fn the_container_profile_is_well_formed() {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("tuning/seccomp.json");
+    let profile: serde_json::Value =
+        serde_json::from_str(&std::fs::read_to_string(path).expect("the profile")).expect("JSON");
+    let groups = profile["syscalls"].as_array().expect("groups");
+    let names: Vec<&str> = groups
+        .iter()
+        .flat_map(|group| group["names"].as_array().expect("names"))
+        .filter_map(|name| name.as_str())
+        .collect();
+    let mut unique = names.clone();
+    unique.sort_unstable();
+    unique.dedup();
+    assert_eq!(unique.len(), names.len(), "a name stands twice");
+    for needed in ["io_uring_setup", "io_uring_enter", "io_uring_register", "vmsplice", "splice", "execve", "cachestat"]
+    {
+        assert!(names.contains(&needed), "{needed}");
+    }
 }

@@ -419,3 +419,19 @@ fn nonsense_in_the_files_is_no_panic() {
         assert!(!text.contains('\u{1b}'), "{text}");
     }
 }
+
+/// tuning/99-sower.conf says what the judges say: for a link of 1 Gbit/s, and eight reactors.
+#[test]
+fn the_settings_that_come_with_sower_satisfy_its_judges() {
+    let machine = good_server();
+    machine.file("sys/class/net/eth0/speed", "1000");
+    DEFAULTS.iter().for_each(|(path, text)| machine.file(path, text));
+    let settings = include_str!("../../../tuning/99-sower.conf");
+    for line in settings.lines().filter(|line| !line.starts_with('#') && !line.is_empty()) {
+        let (name, value) = line.split_once('=').expect("NAME = VALUE");
+        machine.file(&format!("proc/sys/{}", name.trim().replace('.', "/")), value.trim());
+    }
+    let findings = is_well_said(&asked(machine.facts()));
+    let bad: Vec<_> = findings.iter().filter(|finding| finding.verdict != Verdict::Good).collect();
+    assert!(bad.is_empty(), "{bad:#?}");
+}

@@ -45,17 +45,13 @@ fn offloads(device: &Device) -> Option<Finding> {
         return Some(Finding::good(NAME, state, "the card cuts packets and sums them up"));
     }
     let state = format!("{} off ({})", off.join(", "), device.name);
-    // the stack cuts late what the card does not cut, which is most of the worth
-    let (finding, why): (fn(_, _, _) -> _, _) = if off == ["tso"] {
-        (Finding::better, "the processor cuts large packets just before the driver, where the card could")
-    } else {
-        (
-            Finding::holds_back,
-            "without them payload is copied after all, or each packet goes through the stack by itself",
-        )
-    };
+    let why = "without them each packet goes through the stack by itself, and without sg payload is copied after all";
     let switches: Vec<String> = off.iter().map(|short| format!("{short} on")).collect();
-    Some(by_ethtool(finding(NAME, state, why), device, &format!("-K {} {}", quoted(&device.name), switches.join(" "))))
+    Some(by_ethtool(
+        Finding::holds_back(NAME, state, why),
+        device,
+        &format!("-K {} {}", quoted(&device.name), switches.join(" ")),
+    ))
 }
 
 /// Adds the ethtool command, and a rule that runs it when the device comes.

@@ -88,7 +88,7 @@ pub(super) fn governor(facts: &Facts) -> Option<Finding> {
     )
 }
 
-/// Measured without effect in either mode, and said so that nobody has to try.
+/// Said so that nobody has to try: only anonymous memory and shared memory obey it, and sower has little of either.
 pub(super) fn huge_pages(facts: &Facts) -> Option<Finding> {
     let mode = facts.huge_pages.as_ref()?;
     let why = "content is sent from pages as its file system keeps them, and header pages are asked to stay small";

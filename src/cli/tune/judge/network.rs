@@ -40,12 +40,14 @@ pub(super) fn congestion(facts: &Facts) -> Option<Finding> {
     if paced {
         return Some(Finding::good(NAME, state, "bbr has its pacing done by fq"));
     }
-    let why = "bbr spaces its packets; where no fq qdisc does that, TCP sets a timer for each train of packets, which costs \
-               most of a core on a fast path";
+    let why = "bbr spaces its packets; where no fq qdisc does that, TCP sets a timer for each train of packets, which \
+               costs more than half of what a core can send";
     // under a bond or a VLAN, the card's is the one that counts
     let device = below.iter().find(|device| device.is_card && !device.paces()).or(device)?;
     let mut now = fq_on(device);
-    now.push("# or, if no path loses packets: sower seed --congestion cubic PATH".to_owned());
+    now.push(
+        "# where the kernel has no fq: sower seed --congestion cubic PATH (bad on paths that lose packets)".to_owned(),
+    );
     Some(Finding::holds_back(NAME, state, why).remedy(now, [sysctl_line("net.core.default_qdisc", "fq")]))
 }
 
