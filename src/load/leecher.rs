@@ -32,6 +32,8 @@ pub(super) struct Context<'run> {
     pub(super) outgoing: Vec<u8>,
     /// Microseconds since the start.
     pub(super) now: u64,
+    /// All are connected: requests may be sent.
+    pub(super) asking: bool,
 }
 
 /// What became of a leecher's turn.
@@ -253,7 +255,7 @@ impl Leecher {
     fn refill(&mut self, context: &mut Context<'_>) -> io::Result<()> {
         let depth = context.plan.depth;
         let free = depth - self.requests.len().min(depth);
-        if !self.unchoked || !self.active || !self.unsent.is_empty() || free * 4 < depth {
+        if !context.asking || !self.unchoked || !self.active || !self.unsent.is_empty() || free * 4 < depth {
             return Ok(());
         }
         let still = self.blocks_left.saturating_sub(self.requests.len() as u64);

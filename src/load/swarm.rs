@@ -166,6 +166,7 @@ impl Director<'_> {
                 return Ok(Directed::NotConnected(connected));
             }
         }
+        self.shared.enter(Phase::WarmUp);
         let warming = Instant::now();
         while warming.elapsed() < self.plan.warm_up {
             if self.cancelled() {

@@ -34,9 +34,11 @@ const SLOW_BUFFER: usize = 32 * 1024;
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
 #[repr(u8)]
 pub(super) enum Phase {
+    /// Nobody asks for data yet: a seeder that lets peers in one by one would first be kept busy by the first of them.
     Connect = 0,
-    Measure = 1,
-    Stop = 2,
+    WarmUp = 1,
+    Measure = 2,
+    Stop = 3,
 }
 
 /// What threads and the one who watches them share.
@@ -141,6 +143,7 @@ impl<'run> Thread<'run> {
                 scratch: vec![0; 256 * 1024],
                 outgoing: Vec::new(),
                 now: shared.now(),
+                asking: false,
             },
             shared,
             index,
@@ -158,6 +161,9 @@ impl<'run> Thread<'run> {
         let mut events: Vec<epoll::Event> = Vec::with_capacity(EVENTS);
         while !self.shared.is_in(Phase::Stop) {
             self.context.now = self.shared.now();
+            if !self.context.asking && self.shared.is_in(Phase::WarmUp) {
+                self.begin_asking();
+            }
             if self.window.is_none() && self.shared.is_in(Phase::Measure) {
                 self.open_window();
             }
@@ -318,6 +324,13 @@ impl<'run> Thread<'run> {
         published.bytes.store(meter.bytes, Ordering::Relaxed);
         published.handshakes.store(meter.handshakes, Ordering::Relaxed);
         published.unchoked.store(meter.unchoked, Ordering::Relaxed);
+    }
+
+    /// Gives every leecher a turn, in which it asks for as much as it may.
+    fn begin_asking(&mut self) {
+        self.context.asking = true;
+        let greeted = |place: &usize| self.places[*place].leecher.as_ref().is_some_and(Leecher::is_greeted);
+        self.again = (0..self.places.len()).filter(greeted).collect();
     }
 
     fn open_window(&mut self) {
