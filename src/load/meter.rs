@@ -49,3 +49,9 @@ impl Meter {
 pub(super) fn histogram() -> Histogram<u64> {
     Histogram::new_with_bounds(1, LATENCY_MAX, 3).expect("valid bounds")
 }
+
+impl Default for Meter {
+    fn default() -> Meter {
+        Meter::new()
+    }
+}

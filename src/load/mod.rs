@@ -11,10 +11,12 @@
 //! socket    the system calls
 //! ```
 
+mod identity;
 mod leecher;
 mod machine;
 mod meter;
 mod outcome;
+mod phase;
 mod picker;
 mod pieces;
 mod plan;
@@ -22,6 +24,7 @@ mod process;
 mod protocol;
 pub mod report;
 mod socket;
+mod source;
 mod stream;
 mod swarm;
 mod thread;
@@ -31,4 +34,5 @@ pub use outcome::{Limit, Mode, Order, Outcome, SeederUse, ThreadUse};
 pub use plan::{Behaviour, Plan};
 pub use process::{ENDED, Measuring, OwnThreads, ProcessError, Seeder};
 pub use report::Report;
+pub use source::{Source, SourceError};
 pub use swarm::{LoadError, Progress, run};

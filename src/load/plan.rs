@@ -38,6 +38,8 @@ pub struct Plan {
     pub threads: usize,
     /// Processors that these are pinned to, one each, in turn; none: they are not pinned.
     pub cpus: Vec<usize>,
+    /// Whether threads that have nothing to do spin for a while before they sleep.
+    pub spin: bool,
     /// Congestion control of the leechers' sockets.
     pub congestion: Option<String>,
     /// Processes of the seeder, for what it uses; may be none.

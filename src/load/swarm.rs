@@ -6,8 +6,9 @@ use std::time::{Duration, Instant};
 use rustix::thread::{CpuSet, sched_setaffinity};
 
 use super::meter::Meter;
+use super::phase::{Phase, Shared};
 use super::plan::Plan;
-use super::thread::{Harvest, Phase, Shared, Thread};
+use super::thread::{Harvest, Thread};
 use super::{Measuring, Outcome, ProcessError, Seeder, SeederUse, ThreadUse};
 
 /// Time between two looks at how far a run is.
@@ -194,8 +195,8 @@ impl Director<'_> {
                 break;
             }
         }
+        self.shared.enter(Phase::Close);
         let seeder = measuring.map(Measuring::end).transpose()?;
-        self.shared.enter(Phase::Stop);
         Ok(Directed::Done { unchoked: self.look("measuring", begun.elapsed()).unchoked, seeder })
     }
 

@@ -1,19 +1,19 @@
 //! One thread of the load: its own epoll, its share of the leechers, nothing shared but a few numbers for whoever watches.
 
 use std::io;
-use std::net::{IpAddr, Ipv4Addr};
 use std::os::fd::OwnedFd;
-use std::sync::atomic::{AtomicU8, AtomicU32, AtomicU64, AtomicUsize, Ordering};
+use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
+use hdrhistogram::Histogram;
 use rustix::buffer::spare_capacity;
 use rustix::event::{Timespec, epoll};
 use rustix::time::{ClockId, clock_gettime};
 
-use crate::ids::PeerId;
-
+use super::identity::{peer_id, source};
 use super::leecher::{Context, Leecher, Turn};
 use super::meter::{self, Meter};
+use super::phase::{Phase, Shared};
 use super::picker::Picker;
 use super::pieces::Verifier;
 use super::plan::{Behaviour, Plan};
@@ -30,67 +30,24 @@ const RETRY: u64 = 1_000_000;
 /// Receive buffer of a slow reader.
 const SLOW_BUFFER: usize = 32 * 1024;
 
-/// Where a run is. Only ever goes on.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
-#[repr(u8)]
-pub(super) enum Phase {
-    /// Nobody asks for data yet: a seeder that lets peers in one by one would first be kept busy by the first of them.
-    Connect = 0,
-    WarmUp = 1,
-    Measure = 2,
-    Stop = 3,
-}
-
-/// What threads and the one who watches them share.
-#[derive(Debug)]
-pub(super) struct Shared {
-    phase: AtomicU8,
-    origin: Instant,
-    /// Of all connections ever, for addresses and names that are used once.
-    serial: AtomicU32,
-    pub(super) threads: Vec<Published>,
-}
-
-/// One thread's numbers for whoever watches.
-#[derive(Debug, Default)]
-pub(super) struct Published {
-    pub(super) bytes: AtomicU64,
-    pub(super) handshakes: AtomicUsize,
-    pub(super) unchoked: AtomicUsize,
-}
-
-impl Shared {
-    pub(super) fn new(threads: usize) -> Shared {
-        let threads = (0..threads).map(|_| Published::default()).collect();
-        Shared {
-            phase: AtomicU8::new(Phase::Connect as u8),
-            origin: Instant::now(),
-            serial: AtomicU32::new(1),
-            threads,
-        }
-    }
-
-    pub(super) fn enter(&self, phase: Phase) {
-        self.phase.store(phase as u8, Ordering::Relaxed);
-    }
-
-    fn is_in(&self, phase: Phase) -> bool {
-        self.phase.load(Ordering::Relaxed) >= phase as u8
-    }
-
-    pub(super) fn now(&self) -> u64 {
-        u64::try_from(self.origin.elapsed().as_micros()).unwrap_or(u64::MAX)
-    }
-}
+/// Time that a thread spins before it sleeps.
+const SPIN: Duration = Duration::from_micros(500);
+/// Pause between two looks while it spins, where that many requests are in flight that it adds nothing to their latency.
+/// Measured with our own seeder: 34 to 38 GB for each second of the load's processor time, without pauses 17.
+const PAUSE: Duration = Duration::from_micros(30);
+const IN_FLIGHT: usize = 64;
+/// Longest sleep: phases change without an event.
+const SLEEP_NANOSECONDS: i64 = 5_000_000;
 
 /// What a thread brings home.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub(super) struct Harvest {
     pub(super) meter: Meter,
     /// Payload within the window.
     pub(super) bytes: u64,
     pub(super) bytes_of_peers: Vec<u64>,
     pub(super) window: Duration,
+    /// Processor time, without that spent waiting.
     pub(super) cpu: Duration,
     pub(super) verified: u64,
     pub(super) bad: u64,
@@ -108,6 +65,15 @@ struct Place {
     earlier: u64,
     /// Payload before the window.
     base: u64,
+}
+
+/// What came within the window.
+struct Closed {
+    latency: Histogram<u64>,
+    bytes: u64,
+    bytes_of_peers: Vec<u64>,
+    window: Duration,
+    cpu: Duration,
 }
 
 /// When the window began.
@@ -128,6 +94,9 @@ pub(super) struct Thread<'run> {
     greeting: usize,
     next_tick: u64,
     window: Option<Window>,
+    closed: Option<Closed>,
+    /// Time spent spinning within the window.
+    spun: Duration,
 }
 
 impl<'run> Thread<'run> {
@@ -153,6 +122,8 @@ impl<'run> Thread<'run> {
             greeting: 0,
             next_tick: 0,
             window: None,
+            closed: None,
+            spun: Duration::ZERO,
         })
     }
 
@@ -167,18 +138,15 @@ impl<'run> Thread<'run> {
             if self.window.is_none() && self.shared.is_in(Phase::Measure) {
                 self.open_window();
             }
+            if self.closed.is_none() && self.shared.is_in(Phase::Close) {
+                self.close_window();
+            }
             if self.context.now >= self.next_tick {
                 self.next_tick = self.context.now + TICK;
                 self.tick();
             }
             self.fill_places();
-            let wait = if self.again.is_empty() { 5_000_000 } else { 0 };
-            events.clear();
-            let timeout = Timespec { tv_sec: 0, tv_nsec: wait };
-            match epoll::wait(&self.epoll, spare_capacity(&mut events), Some(&timeout)) {
-                Ok(_) | Err(rustix::io::Errno::INTR) => {}
-                Err(error) => return Err(error.into()),
-            }
+            self.wait(&mut events)?;
             let ends = epoll::EventFlags::RDHUP | epoll::EventFlags::HUP | epoll::EventFlags::ERR;
             for event in &events {
                 // the structure is packed: a copy of the field
@@ -191,6 +159,42 @@ impl<'run> Thread<'run> {
             self.publish();
         }
         Ok(self.harvest())
+    }
+
+    /// Waits for events. Spins first: a thread that sleeps is woken by whoever sends, over loopback the seeder itself, at a
+    /// cost that no seeder has whose leechers are elsewhere. The pauses let more than one packet come together.
+    fn wait(&mut self, events: &mut Vec<epoll::Event>) -> io::Result<()> {
+        self.poll(events, 0)?;
+        if !events.is_empty() || !self.again.is_empty() {
+            return Ok(());
+        }
+        let plan = self.context.plan;
+        let in_flight = plan.active.saturating_mul(plan.depth);
+        let length = if in_flight >= IN_FLIGHT { PAUSE } else { Duration::ZERO };
+        let begun = Instant::now();
+        while plan.spin && begun.elapsed() < SPIN {
+            let pause = Instant::now();
+            while pause.elapsed() < length {
+                std::hint::spin_loop();
+            }
+            self.poll(events, 0)?;
+            if !events.is_empty() {
+                break;
+            }
+        }
+        if self.window.is_some() {
+            self.spun += begun.elapsed();
+        }
+        if events.is_empty() { self.poll(events, SLEEP_NANOSECONDS) } else { Ok(()) }
+    }
+
+    fn poll(&self, events: &mut Vec<epoll::Event>, nanoseconds: i64) -> io::Result<()> {
+        events.clear();
+        let timeout = Timespec { tv_sec: 0, tv_nsec: nanoseconds };
+        match epoll::wait(&self.epoll, spare_capacity(events), Some(&timeout)) {
+            Ok(_) | Err(rustix::io::Errno::INTR) => Ok(()),
+            Err(error) => Err(error.into()),
+        }
     }
 
     fn token(&self, place: usize) -> u64 {
@@ -260,7 +264,7 @@ impl<'run> Thread<'run> {
 
     fn connect(&mut self, place: usize) -> io::Result<()> {
         let plan = self.context.plan;
-        let serial = self.shared.serial.fetch_add(1, Ordering::Relaxed);
+        let serial = self.shared.next_serial();
         let number = self.places[place].number;
         let active = number < plan.active;
         let slow = active && matches!(plan.behaviour, Behaviour::Slow { .. });
@@ -341,16 +345,31 @@ impl<'run> Thread<'run> {
         self.window = Some(Window { begun: Instant::now(), cpu: own_cpu(), bytes: self.context.meter.bytes });
     }
 
-    fn harvest(mut self) -> Harvest {
-        let (window, cpu, bytes) = match &self.window {
-            Some(window) => (window.begun.elapsed(), own_cpu() - window.cpu, self.context.meter.bytes - window.bytes),
-            None => (Duration::ZERO, Duration::ZERO, 0),
-        };
+    fn close_window(&mut self) {
+        let Some(opened) = &self.window else { return };
         let active = self.places.iter().filter(|place| place.number < self.context.plan.active);
         let bytes_of_peers = active.map(|place| place.payload() - place.base).collect();
+        let meter = &mut self.context.meter;
+        self.closed = Some(Closed {
+            latency: std::mem::replace(&mut meter.latency, meter::histogram()),
+            bytes: meter.bytes - opened.bytes,
+            bytes_of_peers,
+            window: opened.begun.elapsed(),
+            cpu: (own_cpu() - opened.cpu).saturating_sub(self.spun),
+        });
+    }
+
+    fn harvest(mut self) -> Harvest {
+        if self.closed.is_none() {
+            self.close_window();
+        }
         self.context.verifier.finish();
         let (verified, bad) = (self.context.verifier.good, self.context.verifier.bad);
-        Harvest { meter: self.context.meter, bytes, bytes_of_peers, window, cpu, verified, bad }
+        let mut meter = self.context.meter;
+        let Some(closed) = self.closed else { return Harvest { meter, verified, bad, ..Harvest::default() } };
+        meter.latency = closed.latency;
+        let Closed { bytes, bytes_of_peers, window, cpu, .. } = closed;
+        Harvest { meter, bytes, bytes_of_peers, window, cpu, verified, bad }
     }
 }
 
@@ -365,21 +384,4 @@ fn own_cpu() -> Duration {
     let time = clock_gettime(ClockId::ThreadCPUTime);
     let seconds = Duration::from_secs(u64::try_from(time.tv_sec).unwrap_or(0));
     seconds + Duration::from_nanos(u64::try_from(time.tv_nsec).unwrap_or(0))
-}
-
-/// On loopback an address for each connection: seeders limit the connections of one.
-fn source(plan: &Plan, serial: u32) -> Option<IpAddr> {
-    let local = plan.target.is_ipv4() && plan.target.ip().is_loopback();
-    // 127.1.0.0 and up, 2^23 of them, no host part of zeros or ones
-    let host = serial % (1 << 23);
-    let [_, high, middle, low] = (host / 254 * 256 + host % 254 + 1).to_be_bytes();
-    local.then(|| Ipv4Addr::new(127, 1 + high, middle, low).into())
-}
-
-/// A name used once, as Azureus-style ids are: seeders tell connections apart by it.
-fn peer_id(seed: u64, serial: u32) -> PeerId {
-    let mut id = *b"-LD0001-000000000000";
-    let mut unique = fastrand::Rng::with_seed(seed ^ u64::from(serial));
-    id[8..].fill_with(|| u8::try_from(unique.alphanumeric()).unwrap_or(b'0'));
-    PeerId(id)
 }

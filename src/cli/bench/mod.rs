@@ -21,7 +21,7 @@ use anyhow::{Context, bail, ensure};
 use indicatif::{ProgressBar, ProgressStyle};
 use tokio::signal::unix::{SignalKind, signal};
 
-use crate::load::{self, LoadError, Machine, Mode, Order, Outcome, Plan, Progress, Report};
+use crate::load::{self, LoadError, Machine, Mode, Order, Outcome, Plan, Progress, Report, Source};
 use crate::metainfo::Metainfo;
 
 use super::show::read_torrent;
@@ -84,6 +84,9 @@ pub(super) struct Args {
     /// Measurements of each kind
     #[arg(long, value_name = "N", default_value = "1", value_parser = clap::value_parser!(u16).range(1..=100))]
     rounds: u16,
+    /// Measure the load itself: what it takes from a source that sends ready-made messages
+    #[arg(long, conflicts_with_all = ["target", "torrent", "scenario", "order"])]
+    calibrate: bool,
     /// Threads of the load
     #[arg(long, value_name = "N", default_value = "1", value_parser = clap::value_parser!(u16).range(1..=256))]
     threads: u16,
@@ -182,8 +185,13 @@ fn cases(args: &Args) -> Vec<Case> {
 
 /// What is measured: a seeder that runs, or payload for our own.
 enum Subject {
-    Foreign { target: SocketAddr, torrent: Metainfo },
+    Foreign {
+        target: SocketAddr,
+        torrent: Metainfo,
+    },
     Own(Payload),
+    /// No seeder: ready-made messages.
+    ReadyMade,
 }
 
 impl Subject {
@@ -194,6 +202,9 @@ impl Subject {
                 "--payload and --payload-size are for a seeder of our own, not for --target"
             );
             return Ok(Subject::Foreign { target: resolve(target)?, torrent: usable(read_torrent(torrent)?)? });
+        }
+        if args.calibrate {
+            return Ok(Subject::ReadyMade);
         }
         Ok(Subject::Own(Payload::new(&args.payload, args.torrent.as_deref(), cancel)?))
     }
@@ -208,6 +219,7 @@ impl Subject {
                 let plan = plan(args, case, *target, torrent, round);
                 watched(&Plan { seeder: args.pid.clone(), ..plan }, cancel)
             }
+            Subject::ReadyMade => calibrate(args, case, round, cancel),
             Subject::Own(payload) => {
                 if case.cold {
                     payload.drop_from_memory()?
@@ -220,6 +232,23 @@ impl Subject {
             }
         }
     }
+}
+
+/// The load against a source on the seeder's processors.
+fn calibrate(args: &Args, case: &Case, round: u64, cancel: &AtomicBool) -> anyhow::Result<Outcome> {
+    let folder = payload::Folder::new()?;
+    let source = Source::new(&folder.path().join("messages"), args.own.congestion().as_deref())?;
+    let plan = plan(args, case, source.address()?, source.torrent(), round);
+    let plan = Plan { scenario: format!("ready-made, {}", plan.scenario), ..plan };
+    let (stop, cpus) = (AtomicBool::new(false), args.own.cpus());
+    std::thread::scope(|scope| {
+        let serving = std::thread::Builder::new().name("source".into());
+        let serving = cpus::pinned(&cpus, || serving.spawn_scoped(scope, || source.run(&stop)))?;
+        let outcome = watched(&plan, cancel);
+        stop.store(true, Ordering::Relaxed);
+        serving.join().map_err(|_| anyhow::anyhow!("the source failed"))??;
+        outcome
+    })
 }
 
 fn resolve(target: &str) -> anyhow::Result<SocketAddr> {
@@ -257,6 +286,8 @@ fn plan(args: &Args, case: &Case, target: SocketAddr, torrent: &Metainfo, round:
         bytes: args.bytes,
         threads,
         cpus: cpus::of_load(args.load_cpus.as_ref(), threads),
+        // beside a seeder on the same processor it would take the time from that
+        spin: cpus::allowed().len() > threads,
         congestion: args.own.congestion(),
         seeder: Vec::new(),
         seed: 0x5eed + round,

@@ -19,6 +19,7 @@ use crate::cli::{create, progress, show};
 
 /// What to seed.
 #[derive(clap::Args, Debug)]
+#[group(skip)]
 pub(super) struct Flags {
     /// Bytes of the payload that is made for our own seeder
     #[arg(long, value_name = "SIZE", value_parser = parse_size, conflicts_with = "payload")]
@@ -153,16 +154,20 @@ impl Payload {
 }
 
 /// A folder of ours, gone when dropped.
-struct Folder(PathBuf);
+pub(super) struct Folder(PathBuf);
 
 impl Folder {
     /// Under TMPDIR if that is set, else in /var/tmp, which unlike /tmp is on a disk everywhere.
-    fn new() -> anyhow::Result<Folder> {
+    pub(super) fn new() -> anyhow::Result<Folder> {
         let parent = std::env::var_os("TMPDIR").map_or_else(|| PathBuf::from("/var/tmp"), PathBuf::from);
         let path = parent.join(format!("sower-bench-{}", std::process::id()));
         fs::create_dir(&path)
             .with_context(|| format!("cannot make the folder {}; TMPDIR names another place", path.display()))?;
         Ok(Folder(path))
+    }
+
+    pub(super) fn path(&self) -> &Path {
+        &self.0
     }
 }
 

@@ -20,6 +20,7 @@ use super::payload::Payload;
 
 /// How our own seeder runs.
 #[derive(clap::Args, Debug)]
+#[group(skip)]
 #[command(next_help_heading = "Our own seeder (without --target)")]
 pub(super) struct Flags {
     /// Reactor threads of it
@@ -43,6 +44,11 @@ pub(super) struct Flags {
 }
 
 impl Flags {
+    /// Where it runs.
+    pub(super) fn cpus(&self) -> Vec<usize> {
+        cpus::of_seeder(self.seeder_cpus.as_ref(), self.reactors.into())
+    }
+
     /// What both sides use: bbr without the fq qdisc would measure the kernel's timers.
     pub(super) fn congestion(&self) -> Option<String> {
         self.congestion.clone().or_else(|| {
@@ -70,8 +76,7 @@ impl Seeder {
     pub(super) fn start(flags: &Flags, payload: &Payload, peers: usize, cancel: &AtomicBool) -> anyhow::Result<Seeder> {
         let memory = flags.memory_limit.map(Memory::limited_to).transpose()?;
         let mut command = command(flags, payload, peers)?;
-        let cpus = cpus::of_seeder(flags.seeder_cpus.as_ref(), flags.reactors.into());
-        let mut child = cpus::pinned(&cpus, || command.spawn()).context("cannot start the seeder")?;
+        let mut child = cpus::pinned(&flags.cpus(), || command.spawn()).context("cannot start the seeder")?;
         let events = child.stdout.take().map(listen);
         let mut seeder = Seeder { child, address: (Ipv4Addr::LOCALHOST, 0).into(), _memory: memory };
         if let Some(memory) = &seeder._memory {
