@@ -18,8 +18,9 @@ use super::{Mode, socket};
 const KEEP_ALIVE: u64 = 100_000_000;
 /// Microseconds for which requests may stay unanswered.
 const STALL: u64 = 30_000_000;
-/// Events of one connection at a time, so that the others have their turn. A block is an event where each one is looked at:
-/// with 64 of them those won whose receive buffer the kernel had once made larger, by ten to one.
+/// Events of one connection at a time, so that the others have their turn. A block is an event where each one is looked at;
+/// those whose receive buffer the kernel had once made larger then won: of 50 that check pieces, Jain's index was 0.5 with
+/// 64 events, 0.79 with 16, 0.98 with 4.
 const EVENTS_PER_TURN: usize = 4;
 
 /// What all leechers of a thread use.

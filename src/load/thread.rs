@@ -33,7 +33,7 @@ const SLOW_BUFFER: usize = 32 * 1024;
 /// Time that a thread spins before it sleeps.
 const SPIN: Duration = Duration::from_micros(500);
 /// Pause between two looks while it spins, where that many requests are in flight that it adds nothing to their latency.
-/// Measured with our own seeder: 34 to 38 GB for each second of the load's processor time, without pauses 17.
+/// Measured with our own seeder: 33 to 38 GB for each second of the load's processor time, without pauses 17.
 const PAUSE: Duration = Duration::from_micros(30);
 const IN_FLIGHT: usize = 64;
 /// Longest sleep: phases change without an event.
