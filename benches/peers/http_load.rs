@@ -25,6 +25,11 @@ type Result<T> = std::result::Result<T, Box<dyn Error>>;
 /// Taken with one call at most: more than a socket's receive buffer holds. Address space only, nothing is written to it.
 const TAKE: usize = 16 << 20;
 const EVENTS: usize = 64;
+/// How the load of `sower bench` waits, and why: it spins this long before it sleeps, so that the server does not pay for
+/// waking it; looks are this far apart, so that more than one packet comes together.
+const SPIN: Duration = Duration::from_micros(500);
+const PAUSE: Duration = Duration::from_micros(30);
+const SLEEP_NANOSECONDS: i64 = 5_000_000;
 
 struct Connection {
     socket: Socket,
@@ -96,6 +101,8 @@ struct Load {
     connections: Vec<Connection>,
     request: Vec<u8>,
     space: Vec<u8>,
+    /// Time spent spinning.
+    spun: Duration,
 }
 
 impl Load {
@@ -107,21 +114,40 @@ impl Load {
             epoll::add(&epoll, &connection.socket, epoll::EventData::new_u64(number), epoll::EventFlags::IN)?;
             connection.ask(&request)?;
         }
-        Ok(Load { epoll, connections, request, space: Vec::with_capacity(TAKE) })
+        Ok(Load { epoll, connections, request, space: Vec::with_capacity(TAKE), spun: Duration::ZERO })
     }
 
     fn run_for(&mut self, time: Duration) -> Result<()> {
         let end = Instant::now() + time;
-        let timeout = rustix::event::Timespec { tv_sec: 0, tv_nsec: 100_000_000 };
         let mut events = Vec::with_capacity(EVENTS);
         while Instant::now() < end {
-            events.clear();
-            epoll::wait(&self.epoll, spare_capacity(&mut events), Some(&timeout))?;
+            self.wait(&mut events)?;
             for event in &events {
                 let connection = &mut self.connections[usize::try_from(event.data.u64())?];
                 connection.take(&self.request, self.space.spare_capacity_mut())?;
             }
         }
+        Ok(())
+    }
+
+    fn wait(&mut self, events: &mut Vec<epoll::Event>) -> Result<()> {
+        self.poll(events, 0)?;
+        let begun = Instant::now();
+        while events.is_empty() && begun.elapsed() < SPIN {
+            let pause = Instant::now();
+            while pause.elapsed() < PAUSE {
+                std::hint::spin_loop();
+            }
+            self.poll(events, 0)?;
+            self.spun += pause.elapsed();
+        }
+        if events.is_empty() { self.poll(events, SLEEP_NANOSECONDS) } else { Ok(()) }
+    }
+
+    fn poll(&self, events: &mut Vec<epoll::Event>, nanoseconds: i64) -> Result<()> {
+        events.clear();
+        let timeout = rustix::event::Timespec { tv_sec: 0, tv_nsec: nanoseconds };
+        epoll::wait(&self.epoll, spare_capacity(events), Some(&timeout))?;
         Ok(())
     }
 }
@@ -139,10 +165,12 @@ fn main() -> Result<()> {
     let mut load = Load::connect(server.parse()?, path, connections.parse()?)?;
     load.run_for(Duration::from_secs(warm_up.parse()?))?;
     load.connections.iter_mut().for_each(|connection| connection.bytes = 0);
+    load.spun = Duration::ZERO;
     let (own, measuring, start) = (OwnThreads::begin(""), seeder.begin()?, Instant::now());
     load.run_for(Duration::from_secs(duration.parse()?))?;
     let window = start.elapsed();
-    let (seeder, load_threads) = (measuring.end()?, own.end());
+    let (seeder, mut load_threads) = (measuring.end()?, own.end());
+    load_threads.iter_mut().for_each(|thread| thread.cpu = thread.cpu.saturating_sub(load.spun));
     let bytes_of_peers: Vec<u64> = load.connections.iter().map(|connection| connection.bytes).collect();
     let outcome = Outcome {
         scenario: "http".into(),

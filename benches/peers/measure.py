@@ -176,6 +176,8 @@ def http(job, seeder, options, seconds):
 
 def last_line(text):
     lines = [line for line in text.strip().splitlines() if line.strip()]
+    panic = [at for at, line in enumerate(lines) if "panicked at" in line]
+    lines = lines[: panic[0] + 2] if panic else lines
     return lines[-1].removeprefix("sower: ").removeprefix("error: ")[:300] if lines else "it failed without a word"
 
 
