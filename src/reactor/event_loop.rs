@@ -34,10 +34,23 @@ pub(super) struct Socket {
     pub(super) generation: u32,
     pub(super) descriptor: OwnedFd,
     pub(super) outgoing: Outgoing,
-    /// A chunk that begins with this block was paged in and goes out without asking again.
-    pub(super) paged_in: Option<BlockRef>,
+    /// What was last read in for it.
+    pub(super) paged_in: Option<PagedIn>,
+    /// How often the rest of its last chunk was read in again.
+    pub(super) rest_tries: u8,
+    /// That is under way.
+    pub(super) rest_waits: bool,
     /// Counts it among this reactor's.
     _place: Place,
+}
+
+/// A chunk that was read in and is to be sent.
+#[derive(Clone, Copy)]
+pub(super) struct PagedIn {
+    /// It begins with this block.
+    pub(super) first: BlockRef,
+    /// How often it was read in.
+    pub(super) tries: u8,
 }
 
 /// One reactor: the driver, the shard, and what connects them.
@@ -108,7 +121,7 @@ impl<D: Driver> EventLoop<D> {
         false
     }
 
-    fn now(&self) -> Time {
+    pub(super) fn now(&self) -> Time {
         Time(u64::try_from(self.origin.elapsed().as_micros()).unwrap_or(u64::MAX))
     }
 
@@ -165,7 +178,15 @@ impl<D: Driver> EventLoop<D> {
             self.shard.close(key, Reason::Failed);
         }
         let (generation, outgoing) = (key.generation, Outgoing::new());
-        self.sockets[slot] = Some(Socket { generation, descriptor, outgoing, paged_in: None, _place: place });
+        self.sockets[slot] = Some(Socket {
+            generation,
+            descriptor,
+            outgoing,
+            paged_in: None,
+            rest_tries: 0,
+            rest_waits: false,
+            _place: place,
+        });
     }
 
     fn read_mail(&mut self, now: Time) {

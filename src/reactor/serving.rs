@@ -10,10 +10,13 @@ use crate::storage::{ColdRange, PayloadError};
 use crate::transmit::{Progress, SendError, SendMode};
 
 use super::driver::{Driver, MemoryRange};
-use super::event_loop::EventLoop;
+use super::event_loop::{EventLoop, PagedIn};
 
 /// Chunks of a peer's own queue that are read from disk before their turn comes.
 const READ_AHEAD_BLOCKS: usize = 64;
+/// Times that a chunk is read in before it is sent in any case. Pages are lost between their reading and their sending only
+/// where memory is far too short; then one reactor waits for the disk rather than one peer for ever.
+const PAGE_IN_TRIES: u8 = 4;
 
 impl<D: Driver> EventLoop<D> {
     /// Serves the next turn; `false` if there is none.
@@ -79,11 +82,13 @@ impl<D: Driver> EventLoop<D> {
         Ok(taken)
     }
 
-    /// Asks for what of the chunk is cold; whether the turn ended by that.
+    /// Asks for what of the chunk is cold; whether the turn ended by that. What was read in is looked at again: it may have
+    /// been evicted, and the turn may carry more blocks than the one that waited.
     fn wait_for_disk(&mut self, turn: &Turn, blocks: &[BlockRef], now: Time) -> bool {
-        let key = turn.key;
-        let first = blocks.first().copied();
-        if self.socket(key).is_some_and(|socket| socket.paged_in.is_some() && socket.paged_in == first) {
+        let (key, Some(first)) = (turn.key, blocks.first().copied()) else { return false };
+        let paged_in = self.socket(key).and_then(|socket| socket.paged_in);
+        let tries = paged_in.filter(|paged_in| paged_in.first == first).map_or(0, |paged_in| paged_in.tries);
+        if !self.may_ask(tries) {
             return false;
         }
         // kept between turns: a warm chunk costs no allocation
@@ -93,17 +98,52 @@ impl<D: Driver> EventLoop<D> {
             return false;
         }
         self.shard.cold(key, blocks);
-        let ranges = self.cold.len();
+        if let Some(socket) = self.socket(key) {
+            socket.paged_in = Some(PagedIn { first, tries: tries + 1 });
+        }
+        if self.ask_for_cold(key) {
+            self.read_ahead(turn, now);
+            self.start_paging();
+        }
+        true
+    }
+
+    /// Whether to look if something is cold that was read in `tries` times before.
+    fn may_ask(&self, tries: u8) -> bool {
+        tries == 0 || tries < PAGE_IN_TRIES && !self.residency.is_refused()
+    }
+
+    /// Asks for the ranges of `self.cold`, which `key` waits for. `false`: there is no room for any, and it waits for that.
+    fn ask_for_cold(&mut self, key: PeerKey) -> bool {
         let asked = self.cold.drain(..).filter(|range| self.paging.ask(range.clone(), Some(key))).count();
         if asked == 0 {
             self.paging.wait_for_room(key);
-            return true;
         }
-        if let Some(socket) = self.socket(key).filter(|_| asked == ranges) {
-            socket.paged_in = first;
+        asked > 0
+    }
+
+    /// Whether the rest of a chunk is to be read in before it can be flushed: between two sends of it its pages may have been
+    /// evicted, and the copying path would wait for the disk in the middle of `sendmsg`.
+    fn rest_waits(&mut self, key: PeerKey, now: Time) -> bool {
+        let place = self.sockets.get_mut(super::event_loop::index(key)).and_then(Option::as_mut);
+        let Some(socket) = place.filter(|socket| socket.generation == key.generation) else { return false };
+        let Some(rest) = socket.outgoing.rest() else {
+            (socket.rest_tries, socket.rest_waits) = (0, false);
+            return false;
+        };
+        let (tries, waits) = (socket.rest_tries, socket.rest_waits);
+        if waits || tries > 0 && (tries >= PAGE_IN_TRIES || self.residency.is_refused()) {
+            return waits;
         }
-        self.read_ahead(turn, now);
-        self.start_paging();
+        self.cold.clear();
+        rest.cold_ranges(&mut self.residency, now, &mut self.cold);
+        if self.cold.is_empty() {
+            return false;
+        }
+        (socket.rest_tries, socket.rest_waits) = (tries + 1, true);
+        if self.ask_for_cold(key) {
+            self.start_paging();
+        }
         true
     }
 
@@ -156,7 +196,13 @@ impl<D: Driver> EventLoop<D> {
             let cause = self.unreadable(torrent, file, error);
             self.fail(torrent, cause);
         }
-        ready.into_iter().for_each(|key| self.shard.paged_in(key));
+        for key in ready {
+            self.shard.paged_in(key);
+            if let Some(socket) = self.socket(key).filter(|socket| socket.rest_waits) {
+                socket.rest_waits = false;
+                self.flush(key, self.now());
+            }
+        }
     }
 
     fn unreadable(&self, torrent: TorrentId, file: crate::ids::FileIndex, error: &std::io::Error) -> String {
@@ -172,6 +218,9 @@ impl<D: Driver> EventLoop<D> {
     /// Sends what waits for `key`: leftovers first, then control bytes. New ones stay with the shard, which bounds them,
     /// until the socket has taken the old.
     pub(super) fn flush(&mut self, key: PeerKey, now: Time) {
+        if self.rest_waits(key, now) {
+            return;
+        }
         let Some(Some(socket)) = self.sockets.get_mut(super::event_loop::index(key)) else { return };
         if socket.generation != key.generation {
             return;

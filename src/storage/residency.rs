@@ -43,6 +43,8 @@ pub struct Residency {
     cachestat: bool,
     /// When something was last found cold.
     cold_at: Option<Time>,
+    /// The kernel has refused to tell us about a file.
+    refused: bool,
 }
 
 /// A window of a file that is to be paged in before a chunk may go out. Holds the map, so the address stays valid until
@@ -109,16 +111,16 @@ impl Residency {
     pub fn new() -> Residency {
         // a bad descriptor: EBADF from a kernel that has the call, ENOSYS (or a filter's EPERM) from one that has not
         let known = matches!(cachestat(-1, 0, 1), Err(Errno::BADF));
-        Residency { cachestat: known, cold_at: None }
+        Residency { cachestat: known, cold_at: None, refused: false }
     }
 
     /// One that goes without `cachestat`.
     pub fn with_mincore() -> Residency {
-        Residency { cachestat: false, cold_at: None }
+        Residency { cachestat: false, cold_at: None, refused: false }
     }
 
-    /// Appends to `out` the windows that hold cold bytes of `parts`, each once; nothing if all is warm. A range that was paged in
-    /// is then to be sent without asking again: where memory is short the answer could be "cold" for ever.
+    /// Appends to `out` the windows that hold cold bytes of `parts`, each once; nothing if all is warm. Where memory is short
+    /// the answer could be "cold" for ever, and is so where [`Residency::is_refused`]: the caller asks a bounded number of times.
     pub fn cold_ranges(&mut self, parts: &Parts, now: Time, out: &mut Vec<ColdRange>) {
         let mut joined: Option<Stretch> = None;
         for part in parts.list() {
@@ -138,6 +140,11 @@ impl Residency {
         if let Some(done) = joined {
             self.check(&parts.files()[usize::from(done.file)], done, now, out);
         }
+    }
+
+    /// Whether there are files that the kernel tells us nothing about: what was paged in is then to be taken for warm.
+    pub fn is_refused(&self) -> bool {
+        self.refused
     }
 
     fn check(&mut self, file: &Arc<MappedFile>, stretch: Stretch, now: Time, out: &mut Vec<ColdRange>) {
@@ -167,13 +174,14 @@ impl Residency {
     }
 
     /// Whether bytes `start..end` of `file`, all in `window`, can be sent without waiting.
-    fn is_warm(&self, file: &MappedFile, window: usize, start: usize, end: usize) -> bool {
+    fn is_warm(&mut self, file: &MappedFile, window: usize, start: usize, end: usize) -> bool {
         if self.cachestat {
             match is_cached(file, start, end) {
                 Ok(true) if file.is_read_in(window) => return true,
                 Ok(true) => {}
                 // not cached, or nobody may tell us
-                Ok(false) | Err(_) => {
+                answer @ (Ok(false) | Err(_)) => {
+                    self.refused |= answer.is_err();
                     file.set_read_in(window, false);
                     return false;
                 }

@@ -70,6 +70,12 @@ impl Outgoing {
         self.leftover.is_none() && self.control.is_empty()
     }
 
+    /// The chunk of which bytes are still to be taken from the map; `None` if a pipe holds all that is left.
+    pub fn rest(&self) -> Option<&Chunk> {
+        let leftover = self.leftover.as_deref()?;
+        (leftover.walk.fed < leftover.chunk.wire_bytes()).then_some(&leftover.chunk)
+    }
+
     /// Blocks of 16 KiB that the next chunk should carry, so that the socket takes it whole: 1 to 16.
     pub fn appetite(&self) -> usize {
         ((self.room / BLOCK) as usize).clamp(1, BLOCKS_PER_CHUNK)
