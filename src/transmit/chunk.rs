@@ -153,7 +153,6 @@ impl Chunk {
 #[derive(Debug, Default)]
 pub(super) struct Frame {
     ranges: Vec<libc::iovec>,
-    bytes: usize,
     slots: usize,
 }
 
@@ -161,16 +160,11 @@ impl Frame {
     /// Empties it for a call that may take `slots` pages.
     pub(super) fn restart(&mut self, slots: usize) {
         self.ranges.clear();
-        self.bytes = 0;
         self.slots = slots;
     }
 
     pub(super) fn ranges(&self) -> &[libc::iovec] {
         &self.ranges
-    }
-
-    pub(super) fn bytes(&self) -> usize {
-        self.bytes
     }
 
     /// Adds a range without its first `skip` bytes; `false` when the frame is full and may end within the range.
@@ -189,7 +183,6 @@ impl Frame {
         }
         let taken = if slots <= self.slots { length } else { self.slots * PAGE_MIN - into_page };
         self.ranges.push(libc::iovec { iov_base: address.cast_mut().cast(), iov_len: taken });
-        self.bytes += taken;
         self.slots = self.slots.saturating_sub(slots);
         taken == length
     }

@@ -16,6 +16,7 @@ mod chunk;
 mod mode;
 mod outgoing;
 mod pipe;
+mod repeat;
 mod socket;
 mod transmitter;
 

@@ -8,7 +8,8 @@ use crate::limits::{BLOCK, CHUNK};
 use crate::transmit::arena::HeaderArena;
 use crate::transmit::chunk::{Chunk, Frame};
 use crate::transmit::outgoing::{Leftover, Outgoing, Walk, ZeroCopy};
-use crate::transmit::pipe::PipePool;
+use crate::transmit::pipe::{Pipe, PipePool};
+use crate::transmit::repeat::unless_blocked;
 use crate::transmit::{SendMode, socket};
 
 /// Whether the socket took all.
@@ -257,16 +258,15 @@ impl Transmitter {
                 chunk.frame(walk.fed, &mut self.headers, &mut self.frame);
                 self.counters.system_calls += 1;
                 // less than asked for means a page that is gone: the next turn of the loop gets the error
-                walk.in_pipe = pipe.fill(self.frame.ranges())?;
+                walk.in_pipe = fill(pipe, &self.frame)?;
                 walk.fed += walk.in_pipe;
             }
             self.counters.system_calls += 1;
-            let Some(moved) = unless_blocked(pipe.drain(socket, walk.in_pipe))? else { return Ok(Progress::Blocked) };
+            let Some(moved) = unless_blocked(|| pipe.drain(socket, walk.in_pipe))? else {
+                return Ok(Progress::Blocked);
+            };
             walk.in_pipe -= moved;
             self.counters.spliced_bytes += moved as u64;
-            if walk.in_pipe > 0 {
-                return Ok(Progress::Blocked);
-            }
         }
     }
 
@@ -280,11 +280,10 @@ impl Transmitter {
         while walk.fed < chunk.wire_bytes() {
             self.frame.restart(usize::MAX);
             chunk.frame(walk.fed, &mut self.headers, &mut self.frame);
-            let Some(sent) = unless_blocked(self.send_frame(socket, outgoing))? else { return Ok(Progress::Blocked) };
-            walk.fed += sent;
-            if sent < self.frame.bytes() {
+            let Some(sent) = unless_blocked(|| self.send_frame(socket, outgoing))? else {
                 return Ok(Progress::Blocked);
-            }
+            };
+            walk.fed += sent;
         }
         Ok(Progress::Done)
     }
@@ -324,7 +323,7 @@ impl Transmitter {
             let control = outgoing.control();
             let range = libc::iovec { iov_base: control.as_mut_ptr().cast(), iov_len: control.len() };
             self.counters.system_calls += 1;
-            match unless_blocked(socket::send(socket, &[range], 0)).map_err(of_socket)? {
+            match unless_blocked(|| socket::send(socket, &[range], 0)).map_err(of_socket)? {
                 Some(bytes) => {
                     outgoing.control_sent(bytes);
                     sent.wire_bytes += bytes as u64;
@@ -369,13 +368,9 @@ fn charge(wire_bytes: u64) -> u32 {
     bytes.saturating_add(bytes.div_ceil(BLOCK).saturating_mul(BLOCK_OVERHEAD))
 }
 
-/// `None` if the call would have to wait. An interrupted call is one that moved nothing: the next flush goes on.
-fn unless_blocked(result: io::Result<usize>) -> io::Result<Option<usize>> {
-    match result {
-        Ok(bytes) => Ok(Some(bytes)),
-        Err(error) if matches!(error.kind(), io::ErrorKind::WouldBlock | io::ErrorKind::Interrupted) => Ok(None),
-        Err(error) => Err(error),
-    }
+/// Puts the frame into an empty pipe, which never has to wait for room.
+fn fill(pipe: &Pipe, frame: &Frame) -> io::Result<usize> {
+    unless_blocked(|| pipe.fill(frame.ranges()))?.ok_or_else(|| io::ErrorKind::WouldBlock.into())
 }
 
 fn of_socket(error: io::Error) -> SendError {
