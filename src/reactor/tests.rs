@@ -192,9 +192,12 @@ impl RawPeer {
                 return Ok(taken);
             }
             let mut buffer = [0; 65_536];
-            match self.stream.read(&mut buffer)? {
-                0 => return Err(io::ErrorKind::UnexpectedEof.into()),
-                length => self.input.extend_from_slice(&buffer[..length]),
+            match self.stream.read(&mut buffer) {
+                Ok(0) => return Err(io::ErrorKind::UnexpectedEof.into()),
+                Ok(length) => self.input.extend_from_slice(&buffer[..length]),
+                // with a timeout the kernel does not take the call up again by itself (signal(7))
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Err(error) => return Err(error),
             }
         }
     }
