@@ -28,6 +28,8 @@ use seeder::Seeder;
 const WARM_UP_ROUNDS: usize = 6;
 /// Rounds after which the program must be what it was before them; they make some 5,000 connections.
 const ROUNDS: usize = 30;
+/// Of the seeder.
+const REACTORS: usize = 2;
 /// Anonymous memory that may come on top by those: what an allocator keeps (2 MiB were seen), less than a KiB a connection.
 const GROWTH_KIB: u64 = 4 * 1024;
 
@@ -56,7 +58,8 @@ fn besiege(driver: &str, send: &str) {
     let (mut seeder, target) = start(&workspace, driver, send);
     let (done, copies) = (AtomicBool::new(false), AtomicUsize::new(0));
     std::thread::scope(|scope| {
-        let bystander = scope.spawn(|| download_until(&target, &done, &copies));
+        // one for each reactor: what their receive buffers take is taken before the siege
+        let bystanders = [(); REACTORS].map(|()| scope.spawn(|| download_until(&target, &done, &copies)));
         let late = scope.spawn(|| silent_contacts_are_closed(&target));
         let siege = catch_unwind(AssertUnwindSafe(|| {
             run_table(&target, WARM_UP_ROUNDS);
@@ -67,11 +70,14 @@ fn besiege(driver: &str, send: &str) {
             before
         }));
         let seen = copies.load(Ordering::Relaxed);
-        wait_for("one more copy for the well-behaved peer, or its end", Duration::from_secs(60), || {
-            (copies.load(Ordering::Relaxed) > seen || bystander.is_finished()).then_some(())
+        wait_for("one more copy for a well-behaved peer, or its end", Duration::from_secs(60), || {
+            let ended = bystanders.iter().any(std::thread::ScopedJoinHandle::is_finished);
+            (copies.load(Ordering::Relaxed) > seen || ended).then_some(())
         });
         done.store(true, Ordering::Relaxed);
-        bystander.join().expect("the well-behaved peer");
+        for bystander in bystanders {
+            bystander.join().expect("a well-behaved peer");
+        }
         assert_no_growth(&seeder, siege.unwrap_or_else(|panic| resume_unwind(panic)));
     });
     assert!(seeder.interrupt().success());
@@ -80,7 +86,8 @@ fn besiege(driver: &str, send: &str) {
 fn start(workspace: &Workspace, driver: &str, send: &str) -> (Seeder, Target) {
     let source = workspace.folder("source");
     let mut arguments = Content::Single.write(&source);
-    arguments.extend(["--no-tracker", "--slots", "unlimited", "--reactors", "2"].map(str::to_owned));
+    let reactors = REACTORS.to_string();
+    arguments.extend(["--no-tracker", "--slots", "unlimited", "--reactors", &reactors].map(str::to_owned));
     arguments.extend(["--driver", driver, "--send", send].map(str::to_owned));
     let mut seeder = Seeder::start(workspace.path(), arguments);
     let served = seeder.serving(1).remove(0);
