@@ -100,6 +100,35 @@ fn leechers_come_and_go_or_stay_silent_or_read_slowly() {
     assert!(number(slow, "bytes") < 2 * 50 * 500_000 * 2, "{slow}");
 }
 
+/// The pages that a peer is to get are read in before it is sent anything, and may be evicted again at any moment.
+#[test]
+fn content_larger_than_memory_is_served_right_and_read_about_once() {
+    if !rustix::process::geteuid().is_root() {
+        return eprintln!("SKIPPED: a control group needs root");
+    }
+    const TMPFS: i64 = 0x0102_1994; // linux/magic.h
+    let folder = workspace();
+    if rustix::fs::statfs(folder.path()).expect("a file system").f_type == TMPFS {
+        return eprintln!("SKIPPED: temporary files lie in memory");
+    }
+    for driver in ["io_uring", "epoll"] {
+        let cold = |rest: &str| {
+            let common =
+                "--scenario cold --payload-size 256MB --memory-limit 64MiB --depth 16 --warm-up 1 --duration 2";
+            let runs = runs(folder.path(), &format!("{common} --driver {driver} {rest}"));
+            assert_eq!(runs.len(), 2);
+            runs.iter().for_each(assert_clean);
+            runs
+        };
+        assert!(cold("--mode verify").iter().all(|run| number(run, "pieces_verified") > 20));
+        for (run, most) in cold("--mode copy").iter().zip([1.1, 1.5]) {
+            let (read, sent) = (number(&run["seeder"], "disk_read_bytes"), number(run, "bytes"));
+            assert!(read > 0, "{driver}: nothing was cold: {run}");
+            assert!(read as f64 <= most * sent as f64, "{driver}: {read} bytes read to send {sent}: {run}");
+        }
+    }
+}
+
 #[test]
 fn modes_agree_and_pictures_are_drawn() {
     let folder = workspace();

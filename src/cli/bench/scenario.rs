@@ -21,7 +21,7 @@ pub(super) enum Scenario {
     Slow,
     /// 50 leechers that take pieces in random order
     Random,
-    /// 50 leechers in random order, nothing of the payload in memory
+    /// One leecher in order, then 50 in random order, nothing of the payload in memory
     Cold,
     /// All of these
     All,
@@ -70,7 +70,10 @@ impl Scenario {
             Scenario::Churn => Case { behaviour: Behaviour::Churn { pieces: CHURN_PIECES }, ..fifty("churn") },
             Scenario::Slow => Case { behaviour: Behaviour::Slow { rate: slow_rate }, ..fifty("slow readers") },
             Scenario::Random => Case { order: Order::Random, ..fifty("random pieces") },
-            Scenario::Cold => Case { order: Order::Random, cold: true, ..fifty("cold, random") },
+            Scenario::Cold => {
+                let one = Case { name: "cold, in order".into(), order: Order::Sequential, cold: true, ..steady(1) };
+                return vec![one, Case { order: Order::Random, cold: true, ..fifty("cold, random") }];
+            }
             Scenario::All => return ALL.iter().flat_map(|scenario| scenario.cases(order, slow_rate)).collect(),
         }]
     }
