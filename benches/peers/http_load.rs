@@ -12,13 +12,12 @@ use std::mem::MaybeUninit;
 use std::net::{Ipv4Addr, SocketAddr, SocketAddrV4};
 use std::time::{Duration, Instant};
 
-use hdrhistogram::Histogram;
 use rustix::buffer::spare_capacity;
 use rustix::event::epoll;
 use rustix::thread::{CpuSet, sched_setaffinity};
 use socket2::{Domain, Protocol, Socket, Type};
 use sower::load::report::Document;
-use sower::load::{Machine, Mode, Order, Outcome, OwnThreads, Report, Seeder};
+use sower::load::{Machine, Outcome, OwnThreads, Report, Seeder};
 
 type Result<T> = std::result::Result<T, Box<dyn Error>>;
 
@@ -172,28 +171,15 @@ fn main() -> Result<()> {
     let (seeder, mut load_threads) = (measuring.end()?, own.end());
     load_threads.iter_mut().for_each(|thread| thread.cpu = thread.cpu.saturating_sub(load.spun));
     let bytes_of_peers: Vec<u64> = load.connections.iter().map(|connection| connection.bytes).collect();
+    let peers = bytes_of_peers.len();
     let outcome = Outcome {
-        scenario: "http".into(),
-        peers: bytes_of_peers.len(),
-        active: bytes_of_peers.len(),
-        depth: 1,
-        mode: Mode::Discard,
-        order: Order::Sequential,
         window,
         bytes: bytes_of_peers.iter().sum(),
-        connections: bytes_of_peers.len() as u64,
+        connections: peers as u64,
         bytes_of_peers,
-        unchoke: Histogram::new(3)?,
-        latency: Histogram::new(3)?,
-        disconnects: 0,
-        chokes: 0,
-        rejects: 0,
-        protocol_errors: 0,
-        first_error: None,
-        pieces_verified: 0,
-        pieces_bad: 0,
         load_threads,
         seeder: Some(seeder),
+        ..Outcome::new("http", peers)
     };
     let document: Document = Report::new(Machine::look(String::new(), None), vec![outcome]).document();
     println!("{}", serde_json::to_string(&document)?);

@@ -5,6 +5,8 @@ use std::time::Duration;
 use hdrhistogram::Histogram;
 use serde::{Deserialize, Serialize};
 
+use super::meter;
+
 /// What a leecher does with payload.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -111,6 +113,33 @@ pub struct SeederUse {
 }
 
 impl Outcome {
+    /// A run of `peers` leechers, all of them active, in which nothing has happened yet.
+    pub fn new(scenario: &str, peers: usize) -> Outcome {
+        Outcome {
+            scenario: scenario.into(),
+            peers,
+            active: peers,
+            depth: 1,
+            mode: Mode::default(),
+            order: Order::default(),
+            window: Duration::ZERO,
+            bytes: 0,
+            bytes_of_peers: Vec::new(),
+            unchoke: meter::histogram(),
+            latency: meter::histogram(),
+            connections: 0,
+            disconnects: 0,
+            chokes: 0,
+            rejects: 0,
+            protocol_errors: 0,
+            first_error: None,
+            pieces_verified: 0,
+            pieces_bad: 0,
+            load_threads: Vec::new(),
+            seeder: None,
+        }
+    }
+
     /// Payload bytes a second; zero where no time passed.
     pub fn rate(&self) -> f64 {
         if self.window.is_zero() { 0.0 } else { self.bytes as f64 / self.window.as_secs_f64() }
@@ -155,29 +184,11 @@ mod tests {
     use super::*;
 
     fn outcome(bytes_of_peers: &[u64]) -> Outcome {
-        let histogram = || Histogram::new_with_bounds(1, 60_000_000, 3).expect("valid bounds");
         Outcome {
-            scenario: "test".into(),
-            peers: bytes_of_peers.len(),
-            active: bytes_of_peers.len(),
-            depth: 1,
-            mode: Mode::Discard,
-            order: Order::Sequential,
             window: Duration::from_secs(2),
             bytes: bytes_of_peers.iter().sum(),
             bytes_of_peers: bytes_of_peers.to_vec(),
-            unchoke: histogram(),
-            latency: histogram(),
-            connections: 0,
-            disconnects: 0,
-            chokes: 0,
-            rejects: 0,
-            protocol_errors: 0,
-            first_error: None,
-            pieces_verified: 0,
-            pieces_bad: 0,
-            load_threads: Vec::new(),
-            seeder: None,
+            ..Outcome::new("test", bytes_of_peers.len())
         }
     }
 

@@ -2,34 +2,16 @@
 
 use std::time::Duration;
 
-use hdrhistogram::Histogram;
-
-use crate::load::{Machine, Mode, Order, Outcome, SeederUse, ThreadUse};
+use crate::load::{Machine, Outcome, SeederUse, ThreadUse};
 
 pub(super) fn outcome(scenario: &str, peers: usize) -> Outcome {
-    let empty = || Histogram::new_with_bounds(1, 60_000_000, 3).expect("valid bounds");
     Outcome {
-        scenario: scenario.into(),
-        peers,
-        active: peers,
         depth: 128,
-        mode: Mode::Discard,
-        order: Order::Sequential,
         window: Duration::from_secs(2),
         bytes: 30_000_000_000,
         bytes_of_peers: vec![30_000_000_000 / peers.max(1) as u64; peers],
-        unchoke: empty(),
-        latency: empty(),
         connections: peers as u64,
-        disconnects: 0,
-        chokes: 0,
-        rejects: 0,
-        protocol_errors: 0,
-        first_error: None,
-        pieces_verified: 0,
-        pieces_bad: 0,
-        load_threads: Vec::new(),
-        seeder: None,
+        ..Outcome::new(scenario, peers)
     }
 }
 
