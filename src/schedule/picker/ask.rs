@@ -5,7 +5,7 @@ use fastrand::Rng;
 use crate::clock::Time;
 use crate::ids::{BlockRef, PeerKey, PieceIndex};
 
-use super::{Holds, Picker, Priority};
+use super::{Holds, Order, Picker, Priority};
 
 /// Pieces that are picked at random before the rarest come first (BEP 3: so that there is soon something to trade).
 const RANDOM_FIRST: u32 = 4;
@@ -46,9 +46,16 @@ impl Picker {
     }
 
     fn new_piece(&self, holds: Holds<'_>, random: &mut Rng) -> Option<u32> {
+        if self.begun.len() >= self.begun_max {
+            return None;
+        }
         let priority = |piece: u32| self.priorities[piece as usize];
-        if self.had_count < RANDOM_FIRST {
-            return self.wanted.least(holds, random, |piece| std::cmp::Reverse(priority(piece)));
+        match self.order {
+            Order::Sequential => {
+                return self.wanted.least(holds, random, |piece| (std::cmp::Reverse(priority(piece)), piece));
+            }
+            Order::RarestFirst if self.had_count >= RANDOM_FIRST => {}
+            _ => return self.wanted.least(holds, random, |piece| std::cmp::Reverse(priority(piece))),
         }
         let rank = |piece| (std::cmp::Reverse(priority(piece)), self.rarity.told(piece));
         self.wanted.rarest(holds, random, rank)

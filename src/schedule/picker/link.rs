@@ -64,6 +64,20 @@ impl Link {
         }
     }
 
+    pub(super) fn set_requests_max(&mut self, requests: usize) {
+        self.manner.requests_max = requests.clamp(1, REQUESTS_IN_FLIGHT);
+        self.pipeline = self.pipeline.min(self.manner.requests_max);
+    }
+
+    pub(super) fn owes(&self, block: BlockRef) -> bool {
+        self.in_flight.iter().any(|(owed, _)| *owed == block)
+    }
+
+    /// It would send, and is asked for nothing.
+    pub(super) fn is_idle(&self) -> bool {
+        !self.choked && !self.banned && self.in_flight.is_empty()
+    }
+
     /// Blocks that may be asked for now.
     pub(super) fn room(&self) -> usize {
         if self.choked || self.banned { 0 } else { self.pipeline.saturating_sub(self.in_flight.len()) }

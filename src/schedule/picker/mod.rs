@@ -26,6 +26,8 @@
 //! - [`Picker::next_cancel`] and [`Picker::next_ban`] are emptied after `received`, `verified`, `failed`, `had` and `tick`. A banned peer is
 //!   asked nothing more; it may have left already, so the caller keeps addresses for as long as it wants to act on them.
 //! - [`Picker::tick`] comes about once a second. It measures rates, sizes pipelines, finds snubbed peers.
+//! - [`Picker::set_begun_max`] bounds the pieces under way, and with them the caller's buffers. Who could do nothing but begin
+//!   one more is asked nothing; where a peer is idle for that, begun pieces that nobody works on are given up, one a tick.
 //! - Interest is [`Picker::wants_any`], asked when a peer says what it has, and for those that had a piece which is verified.
 //!
 //! **Blame.** A piece that fails its hash with blocks of one peer alone proves that peer bad. With blocks of several, digests
@@ -41,6 +43,7 @@ mod blame;
 mod files;
 mod link;
 mod pieces;
+mod terms;
 #[cfg(test)]
 mod tests;
 mod wanted;
@@ -60,75 +63,7 @@ use wanted::Wanted;
 
 pub use files::piece_priorities;
 pub use pieces::Shape;
-
-/// What a peer has.
-#[derive(Clone, Copy, Debug)]
-pub enum Holds<'a> {
-    /// Every piece: a seed, a web seed.
-    All,
-    /// One bit a piece, the first in the highest bit of the first byte (BEP 3); what is beyond the end is not had.
-    Bits(&'a [u8]),
-}
-
-impl Holds<'_> {
-    /// Whether `piece` is among them.
-    pub fn has(self, piece: PieceIndex) -> bool {
-        match self {
-            Holds::All => true,
-            Holds::Bits(bits) => bits.get(piece.0 as usize / 8).is_some_and(|byte| byte & (0x80 >> (piece.0 % 8)) != 0),
-        }
-    }
-}
-
-/// How much a piece is wanted.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug, Default)]
-pub enum Priority {
-    /// Not at all.
-    Skip,
-    /// After all others.
-    Low,
-    /// As most are.
-    #[default]
-    Normal,
-    /// Before all others.
-    High,
-}
-
-/// How a peer is asked.
-#[derive(Clone, Copy, Debug)]
-pub struct Manner {
-    /// Requests that it lets wait (`reqq`, BEP 10); never more than [`crate::limits::REQUESTS_IN_FLIGHT`].
-    pub requests_max: usize,
-    /// It serves long ranges best (a web seed): new pieces come before begun ones.
-    pub whole_pieces: bool,
-}
-
-/// What to do with a block that came.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum Received {
-    /// Keep it.
-    Kept,
-    /// Keep it; its piece is whole and to be checked. With `digests`, [`Picker::verified`] wants the digests of its blocks.
-    Complete {
-        /// An earlier copy was bad, and it is not known by whom.
-        digests: bool,
-    },
-    /// Drop it: it was not asked of this peer, or not any more (it may have crossed a cancel).
-    Unwanted,
-}
-
-/// Numbers of one peer, for the choker and for display.
-#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
-pub struct LinkStatus {
-    /// Bytes a second that it sends.
-    pub rate: u64,
-    /// It has owed blocks for a minute and sent none.
-    pub snubbed: bool,
-    /// Blocks that it owes.
-    pub in_flight: usize,
-    /// Blocks that it may owe.
-    pub pipeline: usize,
-}
+pub use terms::{Expected, Holds, LinkStatus, Manner, Order, Priority, Received};
 
 /// Decides what is asked of whom. See the module's contract.
 #[derive(Clone, Debug)]
@@ -142,6 +77,8 @@ pub struct Picker {
     missing: Box<[u8]>,
     missing_count: u32,
     rarity: Rarity,
+    order: Order,
+    begun_max: usize,
     /// Missing pieces that are not begun.
     wanted: Wanted,
     begun: BTreeMap<u32, Begun>,
@@ -169,6 +106,8 @@ impl Picker {
             missing: vec![0; count.div_ceil(8) as usize].into(),
             missing_count: 0,
             rarity: Rarity::new(count, random),
+            order: Order::default(),
+            begun_max: usize::MAX,
             wanted: Wanted::new(count),
             begun: BTreeMap::new(),
             open: BTreeSet::new(),
@@ -181,6 +120,23 @@ impl Picker {
         };
         (0..count).for_each(|piece| picker.enter(piece));
         picker
+    }
+
+    /// In which order pieces are begun from now on.
+    pub fn set_order(&mut self, order: Order) {
+        self.order = order;
+    }
+
+    /// How many pieces may be under way at once, those being checked included.
+    pub fn set_begun_max(&mut self, pieces: usize) {
+        self.begun_max = pieces;
+    }
+
+    /// Requests that a peer lets wait, once it has said so.
+    pub fn set_requests_max(&mut self, key: PeerKey, requests: usize) {
+        if let Some(link) = self.links.get_mut(&key) {
+            link.set_requests_max(requests);
+        }
     }
 
     /// A peer is connected. It chokes us.
@@ -228,6 +184,15 @@ impl Picker {
         if self.links.get_mut(&key).is_some_and(|link| link.forget(block)) {
             self.release(key, block);
         }
+    }
+
+    /// A block begins to arrive from a peer.
+    pub fn expects(&self, key: PeerKey, block: BlockRef) -> Expected {
+        if !self.links.get(&key).is_some_and(|link| link.owes(block)) {
+            return Expected::No;
+        }
+        let shared = self.also_asked.contains_key(&(block.piece.0, self.shape.number(block)));
+        if shared { Expected::Shared } else { Expected::Alone }
     }
 
     /// A block came from a peer.
@@ -312,6 +277,9 @@ impl Picker {
             self.release_all(key);
             self.cancels.extend(owed.into_iter().map(|block| (key, block)));
         }
+        if self.begun.len() >= self.begun_max && self.links.values().any(Link::is_idle) {
+            self.give_up_one();
+        }
     }
 
     /// A request to take back.
@@ -332,6 +300,21 @@ impl Picker {
         }
     }
 
+    /// Whether a piece is wanted and not here.
+    pub fn wants(&self, piece: PieceIndex) -> bool {
+        Holds::Bits(&self.missing).has(piece)
+    }
+
+    /// Whether a piece is under way or being checked.
+    pub fn is_begun(&self, piece: PieceIndex) -> bool {
+        self.begun.contains_key(&piece.0)
+    }
+
+    /// Pieces that are wanted and not here.
+    pub fn missing(&self) -> u32 {
+        self.missing_count
+    }
+
     /// Everything that is wanted is here.
     pub fn is_done(&self) -> bool {
         self.missing_count == 0
@@ -345,6 +328,11 @@ impl Picker {
     /// How many peers have each piece.
     pub fn rarity(&self) -> &Rarity {
         &self.rarity
+    }
+
+    /// What is known of rarity outlives the download.
+    pub fn into_rarity(self) -> Rarity {
+        self.rarity
     }
 
     /// Numbers of a peer.

@@ -241,6 +241,17 @@ impl Picker {
         }
     }
 
+    /// Frees the place of the begun piece that is furthest from being whole, of those that nobody is asked for.
+    pub(super) fn give_up_one(&mut self) {
+        let is_idle = |begun: &Begun| begun.is_shared() && !begun.is_complete() && begun.asked().next().is_none();
+        let idle = self.begun.iter().filter(|(_, begun)| is_idle(begun));
+        let Some(piece) = idle.min_by_key(|(_, begun)| begun.got).map(|(piece, _)| *piece) else { return };
+        if let Some(begun) = self.begun.remove(&piece) {
+            self.open.remove(&self.open_key(piece, &begun));
+            self.enter(piece);
+        }
+    }
+
     /// `key` owes nothing any more.
     pub(super) fn release_all(&mut self, key: PeerKey) {
         let owed = self.links.get_mut(&key).map(super::Link::forget_all).unwrap_or_default();

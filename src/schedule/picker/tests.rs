@@ -145,6 +145,66 @@ fn the_first_pieces_are_random_and_the_rest_rarest_first() {
 }
 
 #[test]
+fn other_orders_begin_the_first_piece_or_any() {
+    let begun = |order: Order, seed: u64| {
+        let mut test = Test::new(64, 1);
+        test.random = Rng::with_seed(seed);
+        test.picker.set_order(order);
+        (0..8).for_each(|piece| test.picker.had(PieceIndex(piece)));
+        test.seed(1, 3);
+        Test::pieces_of(&test.ask(1))
+    };
+    assert_eq!(begun(Order::Sequential, 1), [8, 9, 10]);
+    let mut first: Vec<u32> = (0..40).map(|seed| begun(Order::Random, seed)[0]).collect();
+    first.sort_unstable();
+    first.dedup();
+    assert!(first.len() > 20, "{first:?}");
+}
+
+#[test]
+fn no_more_pieces_are_begun_than_there_is_room_for_and_an_idle_peer_gets_another_ones_place() {
+    let mut test = Test::new(10, 2);
+    test.picker.set_begun_max(2);
+    test.seed(1, 500);
+    let asked = test.ask(1);
+    assert_eq!((asked.len(), test.picker.begun()), (4, 2));
+    test.receive(1, asked[0]);
+    // the seed leaves; another peer has none of the begun pieces, and would wait for ever
+    test.picker.left(key(1), Holds::All);
+    let begun = Test::pieces_of(&asked);
+    let bits: Vec<u8> = (0..2u32)
+        .map(|byte| (0..8).filter(|bit| !begun.contains(&(byte * 8 + bit))).map(|bit| 0x80u8 >> bit).sum())
+        .collect();
+    test.picker.joined(test.now, key(2), Holds::Bits(&bits), MANNER);
+    test.picker.unchoked(key(2));
+    let room = test.ask_of(2, Holds::Bits(&bits)).len();
+    assert_eq!((room, test.picker.begun()), (2, 2), "the piece of which nothing came was freed when the seed left");
+    let other = begun.iter().copied().find(|piece| test.picker.is_begun(PieceIndex(*piece))).expect("one block came");
+    test.picker.left(key(2), Holds::Bits(&bits));
+    test.picker.joined(test.now, key(3), Holds::Bits(&bits), MANNER);
+    test.picker.unchoked(key(3));
+    test.picker.set_begun_max(1);
+    assert_eq!(test.ask_of(3, Holds::Bits(&bits)), []);
+    test.picker.tick(test.now + seconds(1));
+    assert!(!test.picker.is_begun(PieceIndex(other)));
+    assert_eq!(test.ask_of(3, Holds::Bits(&bits)).len(), 2);
+}
+
+#[test]
+fn a_block_is_expected_of_whoever_owes_it() {
+    let mut test = Test::new(1, 2);
+    test.seed(1, 500);
+    let asked = test.ask(1);
+    assert_eq!(test.picker.expects(key(1), asked[0]), Expected::Alone);
+    test.seed(2, 500);
+    assert_eq!(test.picker.expects(key(2), asked[0]), Expected::No);
+    assert_eq!(test.ask(2).len(), 2, "end game");
+    assert_eq!(test.picker.expects(key(1), asked[0]), Expected::Shared);
+    test.receive(2, asked[0]);
+    assert_eq!(test.picker.expects(key(1), asked[0]), Expected::No);
+}
+
+#[test]
 fn priorities_come_before_rarity_and_what_is_skipped_is_not_wanted() {
     let mut test = Test::new(8, 1);
     test.seed(0, 1);
