@@ -11,7 +11,7 @@ use criterion::{BatchSize, BenchmarkId, Criterion, Throughput, criterion_group, 
 use sower::ids::{BlockRef, InfoHash, PeerId, PieceIndex};
 use sower::limits::{BLOCK, CHUNK, REQUESTS_PER_PEER};
 use sower::metainfo::Geometry;
-use sower::peer::{Identity, Peer, Requests, Torrent};
+use sower::peer::{Identity, Peer, Pieces, Requests, Torrent};
 use sower::wire::{Handshake, Message, Reserved, decode};
 
 const DEPTHS: [usize; 2] = [128, REQUESTS_PER_PEER];
@@ -74,12 +74,12 @@ fn requests(criterion: &mut Criterion) {
     let identity = Arc::new(Identity { peer_id: PeerId([2; 20]), client: "bench".to_owned(), port: 1 });
     let theirs = Handshake { reserved: Reserved::OURS, info_hash: torrent.info_hash, peer_id: PeerId([3; 20]) };
     let mut out = Vec::new();
-    let mut peer = Peer::new(&theirs, IpAddr::V4(Ipv4Addr::LOCALHOST), &torrent, &identity, &mut out);
-    peer.handle(Message::Interested, &torrent, &mut out).expect("a valid message");
+    let mut peer = Peer::new(&theirs, IpAddr::V4(Ipv4Addr::LOCALHOST), &torrent, &Pieces::All, &identity, &mut out);
+    peer.handle(Message::Interested, &torrent, &Pieces::All, &mut out).expect("a valid message");
     peer.unchoke(&mut out);
     let mut received = Vec::new();
     (0..CHUNK_BLOCKS).for_each(|number| Message::Request(block(number)).encode(&mut received));
-    let (bounds, mut blocks) = (Peer::bounds(&torrent), Vec::with_capacity(CHUNK_BLOCKS));
+    let (bounds, mut blocks) = (Peer::bounds(&torrent, 0), Vec::with_capacity(CHUNK_BLOCKS));
 
     let mut group = criterion.benchmark_group("requests");
     group.throughput(Throughput::Elements(CHUNK_BLOCKS as u64));
@@ -87,7 +87,7 @@ fn requests(criterion: &mut Criterion) {
         bencher.iter(|| {
             let mut input = &black_box(&received)[..];
             while let Ok(Some((message, length))) = decode(input, bounds) {
-                peer.handle(message, &torrent, &mut out).expect("a valid request");
+                peer.handle(message, &torrent, &Pieces::All, &mut out).expect("a valid request");
                 input = &input[length..];
             }
             blocks.clear();

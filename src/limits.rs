@@ -12,6 +12,17 @@ pub const CHUNK: u32 = 256 * 1024;
 pub const REQUESTS_PER_PEER: usize = 2_000;
 /// Requests that we keep waiting at one peer: 8 MiB. Transmission drops more silently, libtorrent takes 500 by default.
 pub const REQUESTS_IN_FLIGHT: usize = 500;
+/// Pieces that a download has under way at least, whatever memory it may use: fewer would stop it whenever a peer stops.
+pub const BEGUN_PIECES_MIN: usize = 8;
+/// Bytes that a peer may send which nobody asked for (any more) before it is taken for a flood, beside half of what was kept.
+/// What crosses our cancels is no more than what is in flight.
+pub const UNWANTED_BYTES: u64 = 2 * REQUESTS_IN_FLIGHT as u64 * BLOCK as u64;
+/// Requests that a peer may refuse in a row while it serves us, before it is asked no more.
+pub const REJECTS_IN_A_ROW: u32 = 1_000;
+/// Addresses banned from one download. Beyond, bad peers are closed and may come again.
+pub const BANNED_ADDRESSES: usize = 4_096;
+/// Peers whose address is remembered after they left a download, in case what they sent turns out to be bad.
+pub const DEPARTED_PEERS: usize = 256;
 /// Pieces of one torrent. 2^22 of 16 MiB are 64 TiB; the table of hashes is then 80 MiB.
 pub const PIECES: u32 = 1 << 22;
 /// Longest piece: BEP 3 names none, 128 MiB is the largest that clients in use create.

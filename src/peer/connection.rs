@@ -6,7 +6,7 @@ use std::sync::Arc;
 use crate::ids::{BlockRef, InfoHash, PeerId, PieceIndex};
 use crate::limits;
 use crate::metainfo::Geometry;
-use crate::wire::extension::{ExtensionHandshake, METADATA, MetadataMessage, Ours};
+use crate::wire::extension::{ExtensionHandshake, METADATA, Ours};
 use crate::wire::{ALLOWED_FAST, Bounds, Handshake, Message, Reserved, WireError, allowed_fast};
 
 use super::pieces::Pieces;
@@ -52,6 +52,14 @@ pub enum Event {
     Has(PieceIndex),
     /// It said what it has; [`Peer::take_replaced`] is what it had said before.
     HasSet,
+    /// It serves us no more.
+    Choked,
+    /// It serves us.
+    Unchoked,
+    /// It will not send this block.
+    Rejected(BlockRef),
+    /// It said how many requests it lets wait: [`Peer::requests_max`].
+    Introduced,
 }
 
 /// A connection after its handshake.
@@ -59,9 +67,15 @@ pub enum Event {
 pub struct Peer {
     id: PeerId,
     address: IpAddr,
-    reserved: Reserved,
+    pub(super) reserved: Reserved,
     /// We choke it.
     choked: bool,
+    /// It chokes us.
+    pub(super) chokes_us: bool,
+    /// We told it that we want something of it.
+    pub(super) wanted: bool,
+    /// Requests that it lets wait, if it said so.
+    pub(super) request_queue: Option<u32>,
     interested: bool,
     upload_only: bool,
     pieces: Pieces,
@@ -71,8 +85,8 @@ pub struct Peer {
     requests: Requests,
     /// Requests that have come and not been cancelled since: what bounds the work that cancels make.
     cancellable: u64,
-    metadata_id: Option<u8>,
-    metadata_sent: u32,
+    pub(super) metadata_id: Option<u8>,
+    pub(super) metadata_sent: u32,
     client: Option<Box<str>>,
     fast_set: Box<[PieceIndex]>,
     /// Bytes that may still be asked for while choked.
@@ -80,13 +94,24 @@ pub struct Peer {
 }
 
 impl Peer {
-    /// The connection on which `theirs` came; appends what opens our side (everything after our handshake) to `out`.
-    pub fn new(theirs: &Handshake, address: IpAddr, torrent: &Torrent, ours: &Identity, out: &mut Vec<u8>) -> Peer {
+    /// The connection on which `theirs` came, while we have `had` of the torrent; appends what opens our side (everything
+    /// after our handshake) to `out`.
+    pub fn new(
+        theirs: &Handshake,
+        address: IpAddr,
+        torrent: &Torrent,
+        had: &Pieces,
+        ours: &Identity,
+        out: &mut Vec<u8>,
+    ) -> Peer {
         let mut peer = Peer {
             id: theirs.peer_id,
             address,
             reserved: theirs.reserved,
             choked: true,
+            chokes_us: true,
+            wanted: false,
+            request_queue: None,
             interested: false,
             upload_only: false,
             pieces: Pieces::None,
@@ -100,51 +125,63 @@ impl Peer {
             fast_set: Box::default(),
             fast_allowance: 0,
         };
-        peer.open(torrent, ours, out);
+        peer.introduce(torrent, *had == Pieces::All, ours, out);
+        peer.open(torrent, had, out);
         peer
     }
 
-    fn open(&mut self, torrent: &Torrent, ours: &Identity, out: &mut Vec<u8>) {
-        let pieces = torrent.geometry.pieces();
+    /// Sends our extension handshake, again if whether we want something changed (BEP 10, 21).
+    pub fn introduce(&self, torrent: &Torrent, upload_only: bool, ours: &Identity, out: &mut Vec<u8>) {
         if self.reserved.extended() {
             let hello = Ours {
                 client: &ours.client,
                 port: ours.port,
                 metadata_size: (!torrent.private).then_some(torrent.info.len()),
-                upload_only: true,
+                upload_only,
                 your_address: self.address,
             };
             Message::Extended { id: 0, payload: &hello.encode() }.encode(out);
         }
-        if !self.reserved.fast() {
-            if pieces > 0 {
-                Message::Bitfield(&full_bitfield(pieces)).encode(out);
-            }
-            return;
+    }
+
+    fn open(&mut self, torrent: &Torrent, had: &Pieces, out: &mut Vec<u8>) {
+        let pieces = torrent.geometry.pieces();
+        match had {
+            _ if pieces == 0 && !self.reserved.fast() => {}
+            Pieces::All if self.reserved.fast() => Message::HaveAll.encode(out),
+            Pieces::All => Message::Bitfield(&full_bitfield(pieces)).encode(out),
+            Pieces::Some { bits, .. } => Message::Bitfield(bits).encode(out),
+            Pieces::None if self.reserved.fast() => Message::HaveNone.encode(out),
+            Pieces::None => {}
         }
-        Message::HaveAll.encode(out);
-        // BEP 6 defines the set for IPv4 alone
-        if let IpAddr::V4(address) = self.address {
+        // BEP 6 defines the set for IPv4 alone; who has not all of it would have to refuse most of these
+        if let (IpAddr::V4(address), Pieces::All, true) = (self.address, had, self.reserved.fast()) {
             self.fast_set = allowed_fast(address, torrent.info_hash, pieces, ALLOWED_FAST).into();
             self.fast_set.iter().for_each(|piece| Message::AllowedFast(*piece).encode(out));
             self.fast_allowance = self.fast_set.iter().map(|p| u64::from(torrent.geometry.piece_length(*p))).sum();
         }
     }
 
-    /// What its messages may be as long as.
-    pub fn bounds(torrent: &Torrent) -> Bounds {
-        let bitfield = usize::try_from(torrent.geometry.pieces().div_ceil(8)).expect("bounded by limits::PIECES");
-        Bounds { bitfield, block: 0 }
+    /// What its messages may be as long as; `block` is 0 unless we ask for blocks.
+    pub fn bounds(torrent: &Torrent, block: u32) -> Bounds {
+        let size = |count: u32| usize::try_from(count).expect("u32 fits usize");
+        Bounds { bitfield: size(torrent.geometry.pieces().div_ceil(8)), block: size(block) }
     }
 
-    /// Applies one message and appends the answer to `out`.
-    pub fn handle(&mut self, message: Message<'_>, torrent: &Torrent, out: &mut Vec<u8>) -> Result<Event, Reason> {
+    /// Applies one message, while we have `had` of the torrent, and appends the answer to `out`. Blocks never come here: who
+    /// asked for them takes them in as they arrive.
+    pub fn handle(
+        &mut self,
+        message: Message<'_>,
+        torrent: &Torrent,
+        had: &Pieces,
+        out: &mut Vec<u8>,
+    ) -> Result<Event, Reason> {
         let fast = if self.reserved.fast() { Ok(()) } else { Err(Reason::NotFast) };
         match message {
-            // what it does with its own slots matters to a downloader only
-            Message::KeepAlive | Message::Choke | Message::Unchoke | Message::Port(_) | Message::Unknown(_) => {
-                Ok(Event::None)
-            }
+            Message::KeepAlive | Message::Port(_) | Message::Unknown(_) => Ok(Event::None),
+            Message::Choke => Ok(self.set_chokes_us(true)),
+            Message::Unchoke => Ok(self.set_chokes_us(false)),
             Message::Interested => Ok(self.set_interested(true)),
             Message::NotInterested => Ok(self.set_interested(false)),
             Message::Have(piece) => self.have(piece, torrent),
@@ -154,11 +191,12 @@ impl Peer {
             }
             Message::HaveAll => fast.map(|()| self.state(Pieces::All)),
             Message::HaveNone => fast.map(|()| self.state(Pieces::None)),
-            Message::Request(block) => self.request(block, torrent, out),
+            Message::Request(block) => self.request(block, torrent, had, out),
             Message::Cancel(block) => self.cancel(block, out),
             Message::Piece { .. } => Err(Reason::UnwantedBlock),
-            // we ask for nothing, so there is nothing to reject, suggest or allow
-            Message::Suggest(_) | Message::Reject(_) | Message::AllowedFast(_) => fast.map(|()| Event::None),
+            Message::Reject(block) => fast.map(|()| Event::Rejected(block)),
+            // the rarest piece is asked for, not what somebody suggests, and only of those who serve us
+            Message::Suggest(_) | Message::AllowedFast(_) => fast.map(|()| Event::None),
             Message::Extended { id, payload } => self.extended(id, payload, torrent, out),
         }
     }
@@ -193,12 +231,19 @@ impl Peer {
         std::mem::replace(&mut self.replaced, Pieces::None)
     }
 
-    fn request(&mut self, block: BlockRef, torrent: &Torrent, out: &mut Vec<u8>) -> Result<Event, Reason> {
+    fn request(
+        &mut self,
+        block: BlockRef,
+        torrent: &Torrent,
+        had: &Pieces,
+        out: &mut Vec<u8>,
+    ) -> Result<Event, Reason> {
         if block.length > limits::BLOCK_MAX || !torrent.geometry.contains(block) {
             return Err(Reason::BadRequest);
         }
         self.cancellable += 1;
-        if (!self.choked || self.spend_fast(block)) && self.requests.push(block) {
+        let here = had.contains(block.piece);
+        if here && (!self.choked || self.spend_fast(block)) && self.requests.push(block) {
             return Ok(Event::Requested);
         }
         // without Fast the request is lost, as BEP 3 has it for requests that cross a choke
@@ -242,35 +287,13 @@ impl Peer {
                 self.upload_only = said.upload_only.unwrap_or(self.upload_only);
                 self.metadata_id = said.metadata_id.or(self.metadata_id);
                 self.client = said.client.map(String::into_boxed_str).or(self.client.take());
+                self.request_queue = said.request_queue.or(self.request_queue);
+                return Ok(Event::Introduced);
             }
             METADATA => self.metadata(payload, torrent, out)?,
             _ => {}
         }
         Ok(Event::None)
-    }
-
-    fn metadata(&mut self, payload: &[u8], torrent: &Torrent, out: &mut Vec<u8>) -> Result<(), Reason> {
-        let message = MetadataMessage::decode(payload).map_err(|_| Reason::BadExtension)?;
-        let (Some(MetadataMessage::Request { piece }), Some(id)) = (message, self.metadata_id) else {
-            return Ok(());
-        };
-        let from = usize::try_from(piece).expect("u32 fits usize").saturating_mul(limits::METADATA_PIECE);
-        let data = torrent.info.get(from..).filter(|rest| !rest.is_empty() && !torrent.private);
-        let data = data.map(|rest| &rest[..rest.len().min(limits::METADATA_PIECE)]);
-        // each piece once, and once again after a loss: more is an attempt to make us work
-        let pieces = torrent.info.len().div_ceil(limits::METADATA_PIECE);
-        let budget = u32::try_from(pieces).unwrap_or(u32::MAX).saturating_mul(2);
-        let room = out.len() <= limits::CONTROL_BUFFER / 2;
-        let answer = match data.filter(|_| self.metadata_sent < budget && room) {
-            Some(data) => {
-                self.metadata_sent += 1;
-                let total = u32::try_from(torrent.info.len()).expect("bounded by limits::TORRENT_FILE");
-                MetadataMessage::Data { piece, total, data }.encode()
-            }
-            None => MetadataMessage::Reject { piece }.encode(),
-        };
-        Message::Extended { id, payload: &answer }.encode(out);
-        Ok(())
     }
 
     /// Stops serving it (BEP 3); rejects what it waits for (BEP 6), but for allowed-fast pieces.
@@ -291,6 +314,11 @@ impl Peer {
     pub fn unchoke(&mut self, out: &mut Vec<u8>) {
         self.choked = false;
         Message::Unchoke.encode(out);
+    }
+
+    /// It said that it wants nothing, whatever it has (BEP 21).
+    pub fn is_upload_only(&self) -> bool {
+        self.upload_only
     }
 
     /// The requests that wait.

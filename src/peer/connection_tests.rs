@@ -1,6 +1,7 @@
 use std::net::Ipv4Addr;
 
 use super::*;
+use crate::wire::extension::MetadataMessage;
 
 fn torrent(private: bool) -> Torrent {
     let geometry = Geometry::new(32_768, [(100_000, false)]).expect("valid");
@@ -11,7 +12,7 @@ fn peer(reserved: Reserved, torrent: &Torrent) -> (Peer, Vec<u8>) {
     let theirs = Handshake { reserved, info_hash: torrent.info_hash, peer_id: PeerId([2; 20]) };
     let ours = Identity { peer_id: PeerId([3; 20]), client: "sower".to_owned(), port: 6881 };
     let mut out = Vec::new();
-    let peer = Peer::new(&theirs, IpAddr::V4(Ipv4Addr::LOCALHOST), torrent, &ours, &mut out);
+    let peer = Peer::new(&theirs, IpAddr::V4(Ipv4Addr::LOCALHOST), torrent, &Pieces::All, &ours, &mut out);
     (peer, out)
 }
 
@@ -54,11 +55,11 @@ fn requests_of_a_choked_peer_are_rejected_if_it_speaks_fast_and_dropped_if_not()
     peer_fast.fast_set = Box::default();
     let mut out = Vec::new();
     let request = Message::Request(block(0, 0, 16_384));
-    assert_eq!(peer_fast.handle(request, &torrent, &mut out), Ok(Event::None));
+    assert_eq!(peer_fast.handle(request, &torrent, &Pieces::All, &mut out), Ok(Event::None));
     assert!(read(&out)[0].starts_with("Reject"));
     let (mut plain, _) = peer(Reserved::default(), &torrent);
     out.clear();
-    assert_eq!(plain.handle(request, &torrent, &mut out), Ok(Event::None));
+    assert_eq!(plain.handle(request, &torrent, &Pieces::All, &mut out), Ok(Event::None));
     assert!(out.is_empty() && !plain.wants_turn());
 }
 
@@ -69,7 +70,7 @@ fn allowed_fast_pieces_are_served_to_choked_peers_once() {
     let mut out = Vec::new();
     let mut served = 0;
     for _ in 0..100 {
-        let event = peer.handle(Message::Request(block(0, 0, 16_384)), &torrent, &mut out);
+        let event = peer.handle(Message::Request(block(0, 0, 16_384)), &torrent, &Pieces::All, &mut out);
         served += u32::from(event == Ok(Event::Requested));
     }
     assert_eq!(served, 100_000 / 16_384, "the bytes of the allowed pieces, and no more");
@@ -83,7 +84,7 @@ fn choking_rejects_what_waits_and_keeps_allowed_pieces() {
     let mut out = Vec::new();
     peer.unchoke(&mut out);
     for piece in 0..3 {
-        let event = peer.handle(Message::Request(block(piece, 0, 16_384)), &torrent, &mut out);
+        let event = peer.handle(Message::Request(block(piece, 0, 16_384)), &torrent, &Pieces::All, &mut out);
         assert_eq!(event, Ok(Event::Requested));
     }
     out.clear();
@@ -102,10 +103,13 @@ fn a_full_queue_rejects() {
     peer.unchoke(&mut out);
     out.clear();
     for _ in 0..limits::REQUESTS_PER_PEER {
-        assert_eq!(peer.handle(Message::Request(block(0, 0, 1)), &torrent, &mut out), Ok(Event::Requested));
+        assert_eq!(
+            peer.handle(Message::Request(block(0, 0, 1)), &torrent, &Pieces::All, &mut out),
+            Ok(Event::Requested)
+        );
     }
     assert!(out.is_empty());
-    assert_eq!(peer.handle(Message::Request(block(0, 0, 1)), &torrent, &mut out), Ok(Event::None));
+    assert_eq!(peer.handle(Message::Request(block(0, 0, 1)), &torrent, &Pieces::All, &mut out), Ok(Event::None));
     assert!(read(&out)[0].starts_with("Reject"));
 }
 
@@ -115,11 +119,14 @@ fn a_cancelled_request_is_answered_with_a_reject_and_a_second_cancel_closes() {
     let (mut peer, _) = peer(Reserved::OURS, &torrent);
     let mut out = Vec::new();
     peer.unchoke(&mut out);
-    let _ = peer.handle(Message::Request(block(0, 0, 5)), &torrent, &mut out);
+    let _ = peer.handle(Message::Request(block(0, 0, 5)), &torrent, &Pieces::All, &mut out);
     out.clear();
-    assert_eq!(peer.handle(Message::Cancel(block(0, 0, 5)), &torrent, &mut out), Ok(Event::None));
+    assert_eq!(peer.handle(Message::Cancel(block(0, 0, 5)), &torrent, &Pieces::All, &mut out), Ok(Event::None));
     assert!(read(&out)[0].starts_with("Reject") && !peer.wants_turn());
-    assert_eq!(peer.handle(Message::Cancel(block(0, 0, 5)), &torrent, &mut out), Err(Reason::CancelFlood));
+    assert_eq!(
+        peer.handle(Message::Cancel(block(0, 0, 5)), &torrent, &Pieces::All, &mut out),
+        Err(Reason::CancelFlood)
+    );
 }
 
 #[test]
@@ -140,8 +147,8 @@ fn impossible_messages_close_with_their_reason() {
     for (reserved, messages, reason) in cases {
         let (mut peer, mut out) = peer(reserved, &torrent);
         let (last, first) = messages.split_last().expect("not empty");
-        first.iter().for_each(|message| assert!(peer.handle(*message, &torrent, &mut out).is_ok()));
-        assert_eq!(peer.handle(*last, &torrent, &mut out), Err(reason), "{messages:?}");
+        first.iter().for_each(|message| assert!(peer.handle(*message, &torrent, &Pieces::All, &mut out).is_ok()));
+        assert_eq!(peer.handle(*last, &torrent, &Pieces::All, &mut out), Err(reason), "{messages:?}");
     }
 }
 
@@ -153,11 +160,11 @@ fn metadata_is_given_in_pieces_and_not_for_ever_and_never_of_private_torrents() 
     let answers = |private| {
         let torrent = torrent(private);
         let (mut peer, mut out) = peer(Reserved::OURS, &torrent);
-        assert_eq!(peer.handle(hello, &torrent, &mut out), Ok(Event::None));
+        assert_eq!(peer.handle(hello, &torrent, &Pieces::All, &mut out), Ok(Event::Introduced));
         (0..6)
             .map(|_| {
                 let mut out = Vec::new();
-                assert_eq!(peer.handle(ask, &torrent, &mut out), Ok(Event::None));
+                assert_eq!(peer.handle(ask, &torrent, &Pieces::All, &mut out), Ok(Event::None));
                 out.len()
             })
             .collect::<Vec<_>>()
@@ -174,7 +181,7 @@ fn a_peer_that_has_everything_wants_nothing() {
     let (mut peer, mut out) = peer(Reserved::OURS, &torrent);
     assert!(!peer.wants_nothing());
     for piece in 0..4 {
-        let event = peer.handle(Message::Have(PieceIndex(piece)), &torrent, &mut out);
+        let event = peer.handle(Message::Have(PieceIndex(piece)), &torrent, &Pieces::All, &mut out);
         assert_eq!(event, Ok(Event::Has(PieceIndex(piece))));
     }
     assert!(peer.wants_nothing());
@@ -184,8 +191,11 @@ fn a_peer_that_has_everything_wants_nothing() {
 fn a_second_bitfield_replaces_what_was_said_before() {
     let torrent = torrent(false);
     let (mut peer, mut out) = peer(Reserved::OURS, &torrent);
-    assert_eq!(peer.handle(Message::Have(PieceIndex(3)), &torrent, &mut out), Ok(Event::Has(PieceIndex(3))));
-    assert_eq!(peer.handle(Message::Bitfield(&[0b1100_0000]), &torrent, &mut out), Ok(Event::HasSet));
+    assert_eq!(
+        peer.handle(Message::Have(PieceIndex(3)), &torrent, &Pieces::All, &mut out),
+        Ok(Event::Has(PieceIndex(3)))
+    );
+    assert_eq!(peer.handle(Message::Bitfield(&[0b1100_0000]), &torrent, &Pieces::All, &mut out), Ok(Event::HasSet));
     assert!(peer.take_replaced().contains(PieceIndex(3)));
     assert!(peer.pieces().contains(PieceIndex(1)) && !peer.pieces().contains(PieceIndex(3)));
 }

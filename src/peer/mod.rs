@@ -7,7 +7,9 @@
 //! Requests stay queued only while they may be served: choking empties the queue but for allowed-fast pieces, so "has
 //! requests" means "wants its turn".
 
+mod asking;
 mod connection;
+mod metadata;
 mod pieces;
 mod reason;
 mod requests;

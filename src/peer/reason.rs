@@ -71,6 +71,8 @@ reasons! {
     BadExtension = "bad extension message",
     /// More cancels than requests.
     CancelFlood = "more cancels than requests",
+    /// It sent bad data (proved by the hash of a piece), now or before.
+    Banned = "sent bad data",
     /// It makes us answer faster than it reads.
     ControlFlood = "answers not read",
 }

@@ -7,7 +7,12 @@ use crate::clock::Time;
 use crate::ids::{PeerKey, TorrentId};
 use crate::schedule::{Candidate, Occasion, ROUND, Second, Slots};
 
-use super::world::{Shard, Stage, Wait};
+use super::connection::{Stage, Wait};
+use super::world::Shard;
+
+/// Slots of a torrent that is being downloaded, unless the operator names a number: the four that send to us fastest and
+/// one drawn at random (BEP 3). Each is a fifth of what we send, and what we send is what we are sent for.
+const TRADING_SLOTS: u32 = 5;
 
 impl Shard {
     /// `key` has begun or ceased to want something.
@@ -33,10 +38,17 @@ impl Shard {
     }
 
     fn has_free_slot(&self, torrent: TorrentId) -> bool {
+        let own = self.swarms.get(&torrent).filter(|_| self.has_own_slots(torrent));
+        let taken = own.map_or(self.unchoked, |swarm| swarm.unchoked);
+        taken < usize::try_from(self.slots_of(torrent)).unwrap_or(usize::MAX)
+    }
+
+    /// Whether the peers of a torrent compete with each other alone.
+    fn has_own_slots(&self, torrent: TorrentId) -> bool {
         match self.config.slots {
-            Slots::Unlimited => true,
-            Slots::Auto => self.unchoked < usize::try_from(self.auto.target()).unwrap_or(usize::MAX),
-            Slots::Fixed(_) => self.swarms.get(&torrent).is_some_and(|swarm| swarm.unchoked < swarm.slots),
+            Slots::Fixed(_) => true,
+            Slots::Auto => self.swarms.get(&torrent).is_some_and(|swarm| !swarm.wants_nothing()),
+            Slots::Unlimited => false,
         }
     }
 
@@ -114,9 +126,10 @@ impl Shard {
 
     fn end_round(&mut self, now: Time) {
         let micros = u64::try_from(now.since(self.round_at).as_micros()).unwrap_or(u64::MAX).max(1);
+        let rate = |bytes: u64| u64::try_from(u128::from(bytes) * 1_000_000 / u128::from(micros)).unwrap_or(u64::MAX);
         for (_, connection) in self.connections.iter_mut() {
-            let sent = u128::from(connection.sent_in_round);
-            connection.sent_rate = u64::try_from(sent * 1_000_000 / u128::from(micros)).unwrap_or(u64::MAX);
+            connection.sent_rate = rate(connection.sent_in_round);
+            connection.received_rate = rate(std::mem::take(&mut connection.received_in_round));
         }
         self.round_at = now;
         if self.config.slots != Slots::Unlimited {
@@ -126,17 +139,18 @@ impl Shard {
         self.connections.iter_mut().for_each(|(_, connection)| connection.sent_in_round = 0);
     }
 
-    /// Asks the choker and carries out what it decides: for each torrent under the fixed policy, else for all together.
+    /// Asks the choker and carries out what it decides: for each torrent that has slots of its own, and for all others
+    /// together.
     fn decide(&mut self, occasion: Occasion, now: Time) {
-        let mut candidates: Vec<(TorrentId, Candidate)> =
-            self.connections.iter().filter_map(|(key, connection)| self.candidate(key, connection)).collect();
-        if let Slots::Fixed(_) = self.config.slots {
-            candidates.sort_unstable_by_key(|(torrent, _)| *torrent);
-        }
-        let fixed = matches!(self.config.slots, Slots::Fixed(_));
-        for group in candidates.chunk_by(|(a, _), (b, _)| !fixed || a == b) {
-            let slots = self.slots_of(group[0].0);
-            let group: Vec<Candidate> = group.iter().map(|(_, candidate)| *candidate).collect();
+        let own = |torrent: TorrentId| self.has_own_slots(torrent).then_some(torrent);
+        let mut candidates: Vec<(Option<TorrentId>, TorrentId, Candidate)> = (self.connections.iter())
+            .filter_map(|(key, connection)| self.candidate(key, connection))
+            .map(|(torrent, candidate)| (own(torrent), torrent, candidate))
+            .collect();
+        candidates.sort_by_key(|(own, ..)| *own);
+        for group in candidates.chunk_by(|(a, ..), (b, ..)| a == b) {
+            let slots = self.slots_of(group[0].1);
+            let group: Vec<Candidate> = group.iter().map(|(.., candidate)| *candidate).collect();
             let mut decisions = std::mem::take(&mut self.decisions);
             self.choker.decide(occasion, now, slots, &group, &mut self.rng, &mut decisions);
             decisions.choke.iter().for_each(|key| self.choke(*key, now));
@@ -149,6 +163,7 @@ impl Shard {
 
     fn slots_of(&self, torrent: TorrentId) -> u32 {
         match self.config.slots {
+            Slots::Auto if self.has_own_slots(torrent) => TRADING_SLOTS,
             Slots::Auto => self.auto.target(),
             Slots::Unlimited => u32::MAX,
             Slots::Fixed(_) => self.swarms.get(&torrent).map_or(0, |swarm| u32::try_from(swarm.slots).unwrap_or(0)),
@@ -168,21 +183,23 @@ impl Shard {
         if connection.closing.is_some() || (!peer.is_interested() && peer.is_choked()) {
             return None;
         }
+        let swarm = self.swarms.get(&torrent)?;
+        let download = swarm.download.as_ref().filter(|_| !swarm.wants_nothing());
         let candidate = Candidate {
             key,
             interested: peer.is_interested(),
-            upload_only: false,
+            upload_only: peer.is_upload_only(),
             unchoked: !peer.is_choked(),
             since: connection.slot_since,
             connected_at: connection.opened_at,
             optimistic_since: connection.optimistic_since,
-            downloading: false,
-            snubbed: false,
+            downloading: download.is_some(),
+            snubbed: download.is_some_and(|download| download.picker.status(key).snubbed),
             requesting: peer.wants_turn() || connection.sent_in_round > 0,
-            received_rate: 0,
+            received_rate: connection.received_rate,
             sent_rate: connection.sent_rate,
             sent: connection.sent,
-            torrent_size: self.swarms.get(&torrent)?.torrent.geometry.total(),
+            torrent_size: swarm.torrent.geometry.total(),
         };
         Some((torrent, candidate))
     }

@@ -1,13 +1,18 @@
 //! Bytes from peers: cut into messages, applied to the connection, and what follows for the shard.
 
+use std::time::Duration;
+
 use crate::clock::Time;
 use crate::ids::{PeerKey, TorrentId};
 use crate::limits;
 use crate::peer::{Event, Peer, Reason};
-use crate::wire::{self, Handshake, HandshakeError, Reserved};
+use crate::wire::{self, Handshake, HandshakeError, PIECE_HEADER, Reserved};
 
-use super::torrents::{count_in, count_out};
-use super::world::{Shard, Stage};
+use super::connection::{Connection, Stage};
+use super::world::Shard;
+
+/// Two connections between the same peers that are opened within this time were opened at once, one by each.
+const CROSSING: Duration = Duration::from_secs(30);
 
 impl Shard {
     /// Takes in bytes that arrived on `key`.
@@ -31,6 +36,7 @@ impl Shard {
         if let Err(reason) = result {
             self.close(key, reason);
         }
+        self.go_on(key, now);
         self.list_output(key);
         self.consider(key);
     }
@@ -70,28 +76,40 @@ impl Shard {
             return Err(Reason::Ourselves);
         }
         let known = swarm.torrent.clone();
-        if let Some(&old) = swarm.peers.get(&theirs.peer_id) {
-            self.replace(old, now)?;
+        let old = swarm.peers.get(&theirs.peer_id).copied();
+        let connection = self.connections.get(key).ok_or(Reason::Stopped)?;
+        if swarm.download.as_ref().is_some_and(|download| download.is_banned(connection.address.ip())) {
+            return Err(Reason::Banned);
+        }
+        if let Some(old) = old {
+            // of two that were opened at once both sides keep the one that the lower id opened
+            let crossed = self.connections.get(old).is_some_and(|old| old.dialled != connection.dialled);
+            let preferred = crossed && connection.dialled == (ours.peer_id < theirs.peer_id);
+            self.replace(old, preferred, now)?;
         }
         let connection = self.connections.get_mut(key).ok_or(Reason::Stopped)?;
         if dialled.is_none() {
             let hello = Handshake { reserved: Reserved::OURS, info_hash: known.info_hash, peer_id: ours.peer_id };
             hello.encode(&mut connection.output);
         }
-        let peer = Peer::new(theirs, connection.address.ip(), &known, &ours, &mut connection.output);
+        let Some(swarm) = self.swarms.get_mut(&torrent) else { return Err(Reason::UnknownTorrent) };
+        let address = connection.address.ip();
+        let peer = Peer::new(theirs, address, &known, &swarm.had, &ours, &mut connection.output);
+        swarm.joined(key, &peer, now);
         connection.stage = Stage::Peer(torrent, Box::new(peer));
         self.greeting -= 1;
-        if let Some(swarm) = self.swarms.get_mut(&torrent) {
-            swarm.peers.insert(theirs.peer_id, key);
-        }
         Ok(())
     }
 
-    /// A peer has come twice. The old connection stays while it lives; a silent one gives way, because it may be the
-    /// other end of a line that broke without a word.
-    fn replace(&mut self, old: PeerKey, now: Time) -> Result<(), Reason> {
+    /// A peer has come twice. The old connection stays while it lives, unless it is as new and the other is `preferred`; a
+    /// silent one gives way, because it may be the other end of a line that broke without a word.
+    fn replace(&mut self, old: PeerKey, preferred: bool, now: Time) -> Result<(), Reason> {
         let open = self.connections.get(old).filter(|connection| connection.closing.is_none());
-        if open.is_some_and(|connection| now.since(connection.heard_at).as_secs() < 30) {
+        let stays = |connection: &Connection| {
+            let (age, silence) = (now.since(connection.opened_at), now.since(connection.heard_at));
+            silence.as_secs() < 30 && !(preferred && age < CROSSING)
+        };
+        if open.is_some_and(stays) {
             return Err(Reason::Duplicate);
         }
         self.close(old, Reason::Duplicate);
@@ -103,25 +121,35 @@ impl Shard {
         let Some(connection) = self.connections.get_mut(key) else { return Ok(bytes.len()) };
         let Stage::Peer(id, peer) = &mut connection.stage else { return Ok(0) };
         let Some(swarm) = self.swarms.get_mut(id) else { return Err(Reason::UnknownTorrent) };
-        let bounds = Peer::bounds(&swarm.torrent);
-        let (mut used, was_interested) = (0, peer.is_interested());
-        while let Some((message, length)) = wire::decode(&bytes[used..], bounds)? {
-            used += length;
-            match peer.handle(message, &swarm.torrent, &mut connection.output)? {
-                Event::Requested => self.totals.requests += 1,
-                Event::Has(piece) => swarm.rarity.have(piece),
-                Event::HasSet => {
-                    count_out(&mut swarm.rarity, &peer.take_replaced());
-                    count_in(&mut swarm.rarity, peer.pieces());
+        let bounds = Peer::bounds(&swarm.torrent, swarm.block_max());
+        let (id, mut used, was_interested) = (*id, 0, peer.is_interested());
+        loop {
+            if connection.incoming.is_some() {
+                let before = connection.received;
+                used += swarm.take_in(id, key, connection, &bytes[used..], now, &mut self.news)?;
+                self.totals.received += connection.received - before;
+                if connection.incoming.is_some() {
+                    break;
                 }
-                Event::None | Event::Interested | Event::NotInterested => {}
             }
+            if let Some(block) = wire::decode_piece_header(&bytes[used..], bounds)? {
+                used += PIECE_HEADER;
+                connection.incoming = swarm.begin_block(key, block);
+                continue;
+            }
+            let Some((message, length)) = wire::decode(&bytes[used..], bounds)? else { break };
+            used += length;
+            let Stage::Peer(_, peer) = &mut connection.stage else { break };
+            let event = peer.handle(message, &swarm.torrent, &swarm.had, &mut connection.output)?;
+            self.totals.requests += u64::from(event == Event::Requested);
+            swarm.note(key, connection, event);
             if connection.output.len() > limits::CONTROL_BUFFER {
                 return Err(Reason::ControlFlood);
             }
         }
-        // a seed has nothing to gain from a peer that wants nothing, and it would hold a place (BEP 21)
-        if peer.wants_nothing() {
+        let Stage::Peer(_, peer) = &connection.stage else { return Ok(used) };
+        // who wants nothing of us and has nothing for us would hold a place (BEP 21)
+        if peer.wants_nothing() && swarm.wants_nothing() {
             return Err(Reason::Redundant);
         }
         if peer.is_interested() != was_interested {

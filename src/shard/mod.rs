@@ -1,8 +1,8 @@
 //! One reactor's world without its IO: the connections, whose turn it is, who is unchoked.
 //!
-//! Events come in (`accept`, `dial`, `received`, `sent`, `blocked`, `writable`, `cold`, `paged_in`, `tick`), work is asked
-//! for: [`Shard::next_output`] (control bytes to hand to a socket), [`Shard::next_turn`] (whose blocks go next) and
-//! [`Shard::next_close`] (connections to take down). Nothing here reads a clock, touches a socket or starts a thread, so
+//! Events come in (`accept`, `dial`, `received`, `sent`, `blocked`, `writable`, `cold`, `paged_in`, `piece_good`, `piece_bad`,
+//! `tick`), work is asked for: [`Shard::next_output`] (control bytes to hand to a socket), [`Shard::next_turn`] (whose blocks go
+//! next), [`Shard::next_whole`] (pieces to check and write) and [`Shard::next_close`] (connections to take down). Nothing here reads a clock, touches a socket or starts a thread, so
 //! a whole swarm runs in virtual time.
 //!
 //! ```text
@@ -16,15 +16,21 @@
 //! Invariant: a connection is in turns exactly if it has requests, waits for nothing and is not being closed.
 
 mod choking;
+mod connection;
+mod download;
 mod input;
+mod leeching;
 mod serving;
+mod swarm;
 mod table;
 #[cfg(test)]
 mod tests;
 mod torrents;
 mod world;
 
+pub use connection::Connection;
+pub use download::{Download, Whole};
 pub use serving::Turn;
 pub use table::Table;
-pub use torrents::{PeerStatus, TorrentStatus};
-pub use world::{Config, Connection, Shard, Totals};
+pub use torrents::{DownloadStatus, PeerStatus, TorrentStatus};
+pub use world::{Config, Shard, Totals};

@@ -6,7 +6,8 @@ use crate::clock::Time;
 use crate::ids::{BlockRef, PeerKey, TorrentId};
 use crate::limits;
 
-use super::world::{Shard, Stage, Wait};
+use super::connection::{Stage, Wait};
+use super::world::Shard;
 
 /// A turn: `key` may be sent blocks of `torrent`.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]

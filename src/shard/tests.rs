@@ -2,6 +2,7 @@
 //! after it.
 
 mod greeting;
+mod leeching;
 mod random;
 mod serving;
 mod slots;
@@ -11,7 +12,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::world::{Stage, Wait};
+use super::connection::{Stage, Wait};
 use super::*;
 use crate::clock::Time;
 use crate::ids::{BlockRef, InfoHash, PeerId, PeerKey, PieceIndex, TorrentId};
@@ -231,7 +232,7 @@ impl Shard {
             for piece in [0, 1, swarm.torrent.geometry.pieces() - 1].map(PieceIndex) {
                 let having =
                     peers.iter().filter(|(_, c)| c.peer().is_some_and(|(_, peer)| peer.pieces().contains(piece)));
-                assert_eq!(swarm.rarity.count(piece) as usize, having.count(), "copies of {piece:?}");
+                assert_eq!(swarm.rarity().count(piece) as usize, having.count(), "copies of {piece:?}");
             }
         }
     }

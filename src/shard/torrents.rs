@@ -1,26 +1,16 @@
 //! The torrents of a shard: which peers each has, what is known of its pieces.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::net::SocketAddr;
 use std::sync::Arc;
 
-use crate::ids::{InfoHash, PeerId, PeerKey, TorrentId};
+use crate::ids::{InfoHash, PeerKey, TorrentId};
 use crate::peer::{Peer, Pieces, Reason, Torrent};
 use crate::schedule::Rarity;
 
-use super::world::{Shard, Stage};
-
-/// A torrent and its connections.
-#[derive(Debug)]
-pub(super) struct Swarm {
-    pub(super) torrent: Arc<Torrent>,
-    pub(super) peers: HashMap<PeerId, PeerKey>,
-    pub(super) rarity: Rarity,
-    pub(super) unchoked: usize,
-    /// Slots that it may have; used by the fixed policy alone.
-    pub(super) slots: usize,
-    pub(super) sent: u64,
-}
+use super::connection::{Connection, Stage};
+use super::swarm::Swarm;
+use super::world::Shard;
 
 /// A torrent, for display.
 #[derive(Clone, Debug)]
@@ -39,6 +29,25 @@ pub struct TorrentStatus {
     pub slots: usize,
     /// Copies of the rarest piece among the connected peers.
     pub availability: u32,
+    /// Pieces that are here.
+    pub had: u32,
+    /// Its download, if it was not complete at the start.
+    pub download: Option<DownloadStatus>,
+}
+
+/// How far a download has come.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct DownloadStatus {
+    /// Bytes of good pieces, those of earlier starts included.
+    pub good: u64,
+    /// Bytes of blocks received and kept.
+    pub received: u64,
+    /// Bytes received and dropped, or found bad.
+    pub wasted: u64,
+    /// Pieces that are wanted and not here.
+    pub missing: u32,
+    /// Pieces under way or being checked.
+    pub begun: usize,
 }
 
 /// A connected peer, for display.
@@ -60,6 +69,16 @@ pub struct PeerStatus {
     pub interested: bool,
     /// Choked by us.
     pub choked: bool,
+    /// Payload bytes that it sent and we kept.
+    pub received: u64,
+    /// Bytes a second in the round that runs, or in the last one while that is new.
+    pub received_rate: u64,
+    /// We want something of it.
+    pub wanted: bool,
+    /// It chokes us.
+    pub chokes_us: bool,
+    /// We opened the connection.
+    pub dialled: bool,
 }
 
 impl Shard {
@@ -67,7 +86,8 @@ impl Shard {
     pub fn add(&mut self, id: TorrentId, torrent: Arc<Torrent>, slots: usize) {
         let rarity = Rarity::new(torrent.geometry.pieces(), &mut self.rng);
         self.by_hash.insert(torrent.info_hash, id);
-        let swarm = Swarm { torrent, peers: HashMap::new(), rarity, unchoked: 0, slots, sent: 0 };
+        let (peers, had) = (BTreeMap::new(), Pieces::All);
+        let swarm = Swarm { torrent, peers, had, told: rarity, download: None, unchoked: 0, slots, sent: 0 };
         self.swarms.insert(id, swarm);
     }
 
@@ -101,14 +121,14 @@ impl Shard {
     }
 
     /// Takes a peer out of its swarm's books.
-    pub(super) fn leave(&mut self, key: PeerKey, torrent: TorrentId, peer: &Peer, waiting: bool) {
-        self.waiting -= usize::from(waiting);
+    pub(super) fn leave(&mut self, key: PeerKey, torrent: TorrentId, peer: &Peer, connection: &Connection) {
+        self.waiting -= usize::from(connection.waiting);
         let Some(swarm) = self.swarms.get_mut(&torrent) else { return };
         // a silent connection may have been replaced by another of the same peer, which stays listed
         if swarm.peers.get(&peer.id()) == Some(&key) {
             swarm.peers.remove(&peer.id());
         }
-        count_out(&mut swarm.rarity, peer.pieces());
+        swarm.left(key, peer.pieces(), connection.address.ip());
         if !peer.is_choked() {
             // a slot is free again
             swarm.unchoked -= 1;
@@ -130,26 +150,22 @@ impl Shard {
             interested: interested.get(&id).copied().unwrap_or(0),
             unchoked: swarm.unchoked,
             slots: swarm.slots,
-            availability: swarm
-                .rarity
-                .rarest_first(&mut fastrand::Rng::with_seed(0))
-                .next()
-                .map_or(0, |piece| swarm.rarity.count(piece)),
+            availability: swarm.availability(),
+            had: swarm.had.count(swarm.torrent.geometry.pieces()),
+            download: swarm.download.as_ref().map(|download| download.status()),
         };
         self.swarms.iter().map(status).collect()
     }
 
-    fn shown_rate(&self, connection: &super::Connection) -> u64 {
+    /// The rate of the round that runs, or that of the last one while it is new.
+    fn shown_rate(&self, connection: &Connection, in_round: u64, last: u64) -> u64 {
         let millis = self.ticked_at.since(self.round_at.max(connection.opened_at)).as_millis();
-        if millis < 1_000 {
-            return connection.sent_rate;
-        }
-        u64::try_from(u128::from(connection.sent_in_round) * 1_000 / millis).unwrap_or(u64::MAX)
+        if millis < 1_000 { last } else { u64::try_from(u128::from(in_round) * 1_000 / millis).unwrap_or(u64::MAX) }
     }
 
     /// The first `most` peers, for display.
     pub fn peers(&self, most: usize) -> Vec<PeerStatus> {
-        let status = |(_, connection): (PeerKey, &super::Connection)| {
+        let status = |(_, connection): (PeerKey, &Connection)| {
             let (torrent, peer) = connection.peer()?;
             let pieces = self.swarms.get(&torrent)?.torrent.geometry.pieces();
             let have = u64::from(peer.pieces().count(pieces));
@@ -158,30 +174,17 @@ impl Shard {
                 address: connection.address,
                 client: peer.client().map(str::to_owned),
                 sent: connection.sent,
-                sent_rate: self.shown_rate(connection),
+                sent_rate: self.shown_rate(connection, connection.sent_in_round, connection.sent_rate),
                 progress_per_mille: u32::try_from(have * 1_000 / u64::from(pieces.max(1))).unwrap_or(1_000),
                 interested: peer.is_interested(),
                 choked: peer.is_choked(),
+                received: connection.received,
+                received_rate: self.shown_rate(connection, connection.received_in_round, connection.received_rate),
+                wanted: peer.is_wanted(),
+                chokes_us: peer.chokes_us(),
+                dialled: connection.dialled,
             })
         };
         self.connections.iter().filter_map(status).take(most).collect()
-    }
-}
-
-/// Counts a peer's pieces into the index.
-pub(super) fn count_in(rarity: &mut Rarity, pieces: &Pieces) {
-    match pieces {
-        Pieces::None => {}
-        Pieces::All => rarity.joined_complete(),
-        Pieces::Some { bits, .. } => rarity.joined(bits),
-    }
-}
-
-/// Counts a peer's pieces out of the index.
-pub(super) fn count_out(rarity: &mut Rarity, pieces: &Pieces) {
-    match pieces {
-        Pieces::None => {}
-        Pieces::All => rarity.left_complete(),
-        Pieces::Some { bits, .. } => rarity.left(bits),
     }
 }

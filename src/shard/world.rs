@@ -1,20 +1,22 @@
 //! The shard and its connections: how they come and go.
 
 use std::cmp::Reverse;
-use std::collections::{BinaryHeap, HashMap, VecDeque};
+use std::collections::{BTreeMap, BinaryHeap, HashMap, VecDeque};
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
 use crate::clock::Time;
-use crate::ids::{InfoHash, PeerKey, TorrentId};
+use crate::ids::{BlockRef, InfoHash, PeerKey, TorrentId};
 use crate::limits;
-use crate::peer::{Identity, Peer, Reason};
+use crate::peer::{Identity, Reason};
 use crate::schedule::{AutoSlots, Choker, Decisions, Pacer, Slots, Turns};
 use crate::wire::{Handshake, Reserved};
 
+use super::connection::{Connection, Stage, Wait};
+use super::leeching::News;
+use super::swarm::Swarm;
 use super::table::Table;
-use super::torrents::Swarm;
 
 /// What a shard is told at start.
 #[derive(Clone, Debug)]
@@ -31,65 +33,13 @@ pub struct Config {
     pub seed: u64,
 }
 
-/// How far a connection has come.
-#[derive(Debug)]
-pub(super) enum Stage {
-    /// Waits for the peer's handshake; a connection that we opened knows its torrent.
-    Greeting(Option<TorrentId>),
-    /// Speaks the protocol.
-    Peer(TorrentId, Box<Peer>),
-}
-
-/// Why a connection is not in turns although it may have requests.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(super) enum Wait {
-    /// Nothing: it is in turns if it has requests.
-    Nothing,
-    /// Its turn is being served.
-    Serving,
-    /// The socket takes no more.
-    Socket,
-    /// Its next range is being read from disk.
-    Disk,
-    /// Its own rate limit.
-    Pace,
-}
-
-/// A connection.
-#[derive(Debug)]
-pub struct Connection {
-    pub(super) address: SocketAddr,
-    pub(super) stage: Stage,
-    /// An incomplete message, or nothing.
-    pub(super) input: Vec<u8>,
-    /// Control bytes for the socket.
-    pub(super) output: Vec<u8>,
-    /// In the list of connections with control bytes.
-    pub(super) listed: bool,
-    pub(super) wait: Wait,
-    /// Counted as waiting for a slot.
-    pub(super) waiting: bool,
-    pub(super) closing: Option<Reason>,
-    pub(super) opened_at: Time,
-    pub(super) heard_at: Time,
-    pub(super) spoke_at: Time,
-    /// When it last got or lost a slot.
-    pub(super) slot_since: Time,
-    pub(super) optimistic_since: Option<Time>,
-    /// Since when the socket has taken nothing.
-    pub(super) blocked_at: Time,
-    /// Payload bytes in all, and in the round that runs.
-    pub(super) sent: u64,
-    pub(super) sent_in_round: u64,
-    /// Bytes a second in the last whole round.
-    pub(super) sent_rate: u64,
-}
-
 /// Numbers that only grow, of one shard.
 #[derive(Clone, Debug)]
 pub struct Totals {
     /// Payload bytes sent.
     pub sent: u64,
+    /// Payload bytes received and kept.
+    pub received: u64,
     /// Connections that came.
     pub accepted: u64,
     /// Connections that we opened.
@@ -109,7 +59,7 @@ pub struct Totals {
 pub struct Shard {
     pub(super) config: Config,
     pub(super) rng: fastrand::Rng,
-    pub(super) swarms: HashMap<TorrentId, Swarm>,
+    pub(super) swarms: BTreeMap<TorrentId, Swarm>,
     pub(super) by_hash: HashMap<InfoHash, TorrentId>,
     pub(super) connections: Table<Connection>,
     pub(super) greeting: usize,
@@ -131,6 +81,9 @@ pub struct Shard {
     pub(super) ticked_at: Time,
     pub(super) round_at: Time,
     pub(super) second_sent: u64,
+    pub(super) news: News,
+    /// Room to work in.
+    pub(super) asked: Vec<BlockRef>,
     pub(super) totals: Totals,
 }
 
@@ -139,7 +92,7 @@ impl Shard {
     pub fn new(config: Config, now: Time) -> Shard {
         Shard {
             rng: fastrand::Rng::with_seed(config.seed),
-            swarms: HashMap::new(),
+            swarms: BTreeMap::new(),
             by_hash: HashMap::new(),
             connections: Table::default(),
             greeting: 0,
@@ -159,8 +112,11 @@ impl Shard {
             ticked_at: now,
             round_at: now,
             second_sent: 0,
+            news: News::default(),
+            asked: Vec::new(),
             totals: Totals {
                 sent: 0,
+                received: 0,
                 accepted: 0,
                 dialled: 0,
                 requests: 0,
@@ -214,8 +170,10 @@ impl Shard {
         self.greeting += 1;
         let key = self.connections.insert(Connection {
             address,
+            dialled: matches!(stage, Stage::Greeting(Some(_))),
             stage,
             input: Vec::new(),
+            incoming: None,
             output: Vec::new(),
             listed: false,
             wait: Wait::Nothing,
@@ -230,6 +188,11 @@ impl Shard {
             sent: 0,
             sent_in_round: 0,
             sent_rate: 0,
+            received: 0,
+            received_in_round: 0,
+            received_rate: 0,
+            unwanted: 0,
+            rejects: 0,
         });
         // lifted first: a new rate alone would keep the debts of who had this place before
         self.pacer.set_peer(now, key.slot, None);
@@ -260,7 +223,7 @@ impl Shard {
         self.totals.closed[reason as usize] += 1;
         match &connection.stage {
             Stage::Greeting(_) => self.greeting -= 1,
-            Stage::Peer(torrent, peer) => self.leave(key, *torrent, peer, connection.waiting),
+            Stage::Peer(torrent, peer) => self.leave(key, *torrent, peer, &connection),
         }
         Some((key, connection.address, reason))
     }
@@ -305,6 +268,7 @@ impl Shard {
     /// which the reactor was not waiting.
     pub fn tick(&mut self, now: Time, busy_per_mille: u32) {
         self.check_connections(now);
+        self.tick_downloads(now);
         self.adjust_slots(now, busy_per_mille);
         self.ticked_at = now;
     }
@@ -382,14 +346,5 @@ impl Shard {
     /// Interested peers that wait for a slot.
     pub fn waiting(&self) -> usize {
         self.waiting
-    }
-}
-
-impl Connection {
-    pub(super) fn peer(&self) -> Option<(TorrentId, &Peer)> {
-        match &self.stage {
-            Stage::Peer(torrent, peer) => Some((*torrent, peer)),
-            Stage::Greeting(_) => None,
-        }
     }
 }

@@ -104,6 +104,24 @@ fn be32(bytes: &[u8], at: usize) -> u32 {
     u32::from_be_bytes(std::array::from_fn(|i| bytes[at + i]))
 }
 
+/// The block of a piece message whose header `input` begins with, so that its data need not be here in one piece; `None` for
+/// another message, or while bytes of the header are missing.
+pub fn decode_piece_header(input: &[u8], bounds: Bounds) -> Result<Option<BlockRef>, WireError> {
+    if input.len() < PIECE_HEADER || input[4] != 7 {
+        return Ok(None);
+    }
+    let length = be32(input, 0);
+    if length > limits::MESSAGE {
+        return Err(WireError::TooLong { length });
+    }
+    // a body of length 0 is a keep-alive, and the byte behind it another message's
+    if length == 0 {
+        return Ok(None);
+    }
+    check_length(7, length, bounds)?;
+    Ok(Some(BlockRef { piece: PieceIndex(be32(input, 5)), begin: be32(input, 9), length: length - 9 }))
+}
+
 /// Decodes the message that `input` begins with and returns its length in bytes; `None` while bytes are missing.
 pub fn decode(input: &[u8], bounds: Bounds) -> Result<Option<(Message<'_>, usize)>, WireError> {
     if input.len() < 4 {
@@ -254,6 +272,24 @@ mod tests {
         bytes.extend_from_slice(b"data");
         let piece = Message::Piece { piece: block.piece, begin: block.begin, data: b"data" };
         assert_eq!(decode(&bytes, BOUNDS), Ok(Some((piece, bytes.len()))));
+    }
+
+    #[test]
+    fn the_header_of_a_piece_message_tells_its_block_before_the_data_is_here() {
+        let block = BlockRef { piece: PieceIndex(9), begin: 16, length: 4 };
+        let bytes = piece_header(block);
+        assert_eq!(decode_piece_header(&bytes, BOUNDS), Ok(Some(block)));
+        assert_eq!(decode_piece_header(&bytes[..12], BOUNDS), Ok(None));
+        let mut other = Vec::new();
+        Message::Request(BLOCK).encode(&mut other);
+        assert_eq!(decode_piece_header(&other, BOUNDS), Ok(None));
+        // a keep-alive and the start of a bitfield or whatever follows it
+        assert_eq!(decode_piece_header(&[0, 0, 0, 0, 7, 0, 0, 0, 0, 0, 0, 0, 0], BOUNDS), Ok(None));
+        for length in [1, 8, 9, 16_394, u32::MAX] {
+            let mut bytes = bytes;
+            bytes[..4].copy_from_slice(&u32::to_be_bytes(length));
+            assert!(decode_piece_header(&bytes, BOUNDS).is_err(), "{length}");
+        }
     }
 
     #[test]

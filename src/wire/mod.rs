@@ -11,4 +11,4 @@ mod message;
 
 pub use fast::{ALLOWED_FAST, allowed_fast};
 pub use handshake::{Handshake, HandshakeError, Reserved};
-pub use message::{Bounds, Message, PIECE_HEADER, WireError, decode, piece_header};
+pub use message::{Bounds, Message, PIECE_HEADER, WireError, decode, decode_piece_header, piece_header};

@@ -330,9 +330,9 @@ impl Picker {
         &self.rarity
     }
 
-    /// What is known of rarity outlives the download.
-    pub fn into_rarity(self) -> Rarity {
-        self.rarity
+    /// Whether a peer could be asked for more if another piece might be begun.
+    pub fn is_held_back(&self, key: PeerKey) -> bool {
+        self.begun.len() >= self.begun_max && self.links.get(&key).is_some_and(|link| link.room() > 0)
     }
 
     /// Numbers of a peer.
