@@ -15,7 +15,7 @@ use rustix::net::RecvFlags;
 use sower::ids::{BlockRef, InfoHash, PeerId, PieceIndex, TorrentId};
 use sower::limits::{BLOCK, CHUNK};
 use sower::peer::{Identity, Torrent};
-use sower::reactor::driver::probe;
+use sower::reactor::driver::{DriverConfig, probe};
 use sower::reactor::sockets::Options;
 use sower::reactor::{Admission, Command, Reactor, ReactorConfig, Spread, start};
 use sower::schedule::Slots;
@@ -60,6 +60,7 @@ impl Seeder {
             send,
             listeners: vec![listener.into()],
             options: Options::default(),
+            sizes: DriverConfig::default(),
             shard,
             admission: Arc::new(Admission::new(1_000, (1, 2))),
             spread: Spread::new(1),
@@ -68,7 +69,7 @@ impl Seeder {
         let (info, geometry) = (vec![0; 100].into(), content.geometry());
         let torrent = Arc::new(Torrent { info_hash: INFO_HASH, geometry, info, private: false });
         let reactor = reactor.expect("a reactor");
-        let add = Command::Add { id: TorrentId(1), torrent, payload: content.payload(), slots: 0 };
+        let add = Command::Add { id: TorrentId(1), torrent, payload: content.payload(), slots: 0, download: None };
         assert!(reactor.mailbox().send(add).is_ok(), "the mailbox has room");
         Seeder { reactor, address }
     }

@@ -9,11 +9,12 @@ use std::time::{Duration, Instant};
 use crate::clock::Time;
 use crate::ids::{BlockRef, PeerKey, TorrentId};
 use crate::peer::Reason;
-use crate::shard::Shard;
+use crate::shard::{Shard, Whole};
 use crate::storage::{ColdRange, Maps, Payload, Residency};
 use crate::transmit::{Chunk, Outgoing, Transmitter};
 
 use super::admission::Admission;
+use super::download::PieceSink;
 use super::driver::{Driver, Event, Token};
 use super::mailbox::{Command, Mailbox, PEERS_SHOWN, Snapshot};
 use super::paging::Paging;
@@ -68,6 +69,10 @@ pub(super) struct EventLoop<D: Driver> {
     pub(super) ahead: Vec<BlockRef>,
     pub(super) cold: Vec<ColdRange>,
     pub(super) failures: Vec<(TorrentId, String)>,
+    /// Where pieces of downloads go.
+    pub(super) sinks: HashMap<TorrentId, Arc<dyn PieceSink>>,
+    /// A piece that its sink had no room for.
+    pub(super) waiting_whole: Option<Whole>,
     pub(super) admission: Arc<Admission>,
     pub(super) spread: Arc<Spread>,
     /// Its place in the spread.
@@ -92,6 +97,7 @@ impl<D: Driver> EventLoop<D> {
             self.stopwatch.woke();
             let now = self.now();
             events.drain(..).for_each(|event| self.apply(event, now));
+            self.hand_out_pieces();
             self.stopwatch.stepped(Step::Events);
             self.shard.release_paced(now);
             self.tick(now);
@@ -169,7 +175,7 @@ impl<D: Driver> EventLoop<D> {
         }
     }
 
-    fn adopt(&mut self, key: PeerKey, descriptor: OwnedFd, place: Place) {
+    pub(super) fn adopt(&mut self, key: PeerKey, descriptor: OwnedFd, place: Place) {
         let slot = index(key);
         if slot >= self.sockets.len() {
             self.sockets.resize_with(slot + 1, || None);
@@ -192,10 +198,14 @@ impl<D: Driver> EventLoop<D> {
     fn read_mail(&mut self, now: Time) {
         while let Some(command) = self.mailbox.next() {
             match command {
-                Command::Add { id, torrent, payload, slots } => {
+                Command::Add { id, torrent, payload, slots, download } => {
                     self.payloads.insert(id, payload);
                     self.shard.add(id, torrent, slots);
+                    if let Some(order) = download {
+                        self.download(id, order);
+                    }
                 }
+                Command::Attach(attachment) => self.attach(attachment, now),
                 Command::Withdraw { id, reason } => self.withdraw(id, reason),
                 Command::Dial { id, address, place } => self.dial(id, address, place, now),
                 Command::Slots { id, slots } => self.shard.set_slots(id, slots),
@@ -206,11 +216,13 @@ impl<D: Driver> EventLoop<D> {
         while let Some(arrival) = self.mailbox.arrival() {
             self.seat(arrival, now);
         }
+        self.read_verdicts(now);
     }
 
     fn withdraw(&mut self, id: TorrentId, reason: Reason) {
         self.shard.withdraw(id, reason);
         self.payloads.remove(&id);
+        self.sinks.remove(&id);
         self.paging.forget(id);
         self.maps.forget(id);
     }

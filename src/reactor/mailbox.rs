@@ -11,6 +11,7 @@ use crate::shard::{PeerStatus, TorrentStatus, Totals};
 use crate::storage::Payload;
 use crate::transmit::Counters;
 
+use super::download::{Attachment, DownloadOrder, VERDICTS, Verdict};
 use super::driver::Waker;
 use super::paging::PagingCounters;
 use super::spread::{Arrival, Place};
@@ -36,7 +37,11 @@ pub enum Command {
         payload: Payload,
         /// Slots, for the fixed policy.
         slots: usize,
+        /// What is to be downloaded of it; `None`: all of it is here.
+        download: Option<DownloadOrder>,
     },
+    /// Take up a connection that was made elsewhere.
+    Attach(Attachment),
     /// Serve a torrent no more.
     Withdraw {
         /// Which.
@@ -97,6 +102,7 @@ pub struct Snapshot {
 pub struct Mailbox {
     commands: ArrayQueue<Command>,
     arrivals: ArrayQueue<Arrival>,
+    verdicts: ArrayQueue<Verdict>,
     latest: ArrayQueue<Snapshot>,
     waker: Waker,
 }
@@ -113,7 +119,7 @@ impl std::fmt::Debug for Mailbox {
 impl Mailbox {
     pub(super) fn new(waker: Waker) -> Mailbox {
         let (commands, arrivals) = (ArrayQueue::new(COMMANDS), ArrayQueue::new(ARRIVALS));
-        Mailbox { commands, arrivals, latest: ArrayQueue::new(1), waker }
+        Mailbox { commands, arrivals, verdicts: ArrayQueue::new(VERDICTS), latest: ArrayQueue::new(1), waker }
     }
 
     /// Gives the reactor an order; gives it back if the box is full, which the caller answers by trying again later.
@@ -121,6 +127,17 @@ impl Mailbox {
         self.commands.push(command)?;
         self.waker.wake();
         Ok(())
+    }
+
+    /// Tells the reactor what became of a piece; gives it back if too many wait, which the caller answers by trying again.
+    pub fn answer(&self, verdict: Verdict) -> Result<(), Verdict> {
+        self.verdicts.push(verdict)?;
+        self.waker.wake();
+        Ok(())
+    }
+
+    pub(super) fn next_verdict(&self) -> Option<Verdict> {
+        self.verdicts.pop()
     }
 
     /// Gives the reactor a connection; gives it back if too many wait, which the caller answers by serving it.

@@ -7,6 +7,7 @@
 
 mod admission;
 pub mod congestion;
+mod download;
 pub mod driver;
 mod event_loop;
 mod mailbox;
@@ -22,6 +23,7 @@ mod tests;
 mod turn_times;
 
 pub use admission::Admission;
+pub use download::{Attachment, DownloadOrder, Outcome, PieceSink, Verdict};
 pub use mailbox::{Command, Mailbox, Snapshot};
 pub use paging::PagingCounters;
 pub use spread::{Place, Spread};

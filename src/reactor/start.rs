@@ -35,6 +35,8 @@ pub struct ReactorConfig {
     pub listeners: Vec<OwnedFd>,
     /// Options for connections.
     pub options: Options,
+    /// Sizes of its driver.
+    pub sizes: DriverConfig,
     /// Its world.
     pub shard: Config,
     /// Connections by address, over all reactors.
@@ -79,7 +81,7 @@ fn live<D: Driver>(config: ReactorConfig, ready: &channel::Sender<io::Result<Arc
 }
 
 fn make<D: Driver>(config: ReactorConfig) -> io::Result<EventLoop<D>> {
-    let mut driver = D::new(&DriverConfig::default())?;
+    let mut driver = D::new(&config.sizes)?;
     let mailbox = Arc::new(Mailbox::new(driver.waker()));
     config.spread.join(config.number, &mailbox);
     for listener in config.listeners {
@@ -101,6 +103,8 @@ fn make<D: Driver>(config: ReactorConfig) -> io::Result<EventLoop<D>> {
         ahead: Vec::new(),
         cold: Vec::new(),
         failures: Vec::new(),
+        sinks: HashMap::new(),
+        waiting_whole: None,
         admission: config.admission,
         spread: config.spread,
         number: config.number,

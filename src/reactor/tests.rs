@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use socket2::{Domain, Socket, Type};
 
-use super::driver::probe;
+use super::driver::{DriverConfig, probe};
 use super::paging::Paging;
 use super::sockets::{Family, Listening, Options, listener, local_address};
 use super::*;
@@ -78,7 +78,7 @@ impl Content {
         let payload = Payload::new(Arc::new(geometry()), Arc::new(Folder(self.folder.path().to_owned())));
         let info_hash = InfoHash([self.number; 20]);
         let torrent = Torrent { info_hash, geometry: geometry(), info: vec![b'x'; 100].into(), private: false };
-        Command::Add { id: self.id(), torrent: Arc::new(torrent), payload, slots: 4 }
+        Command::Add { id: self.id(), torrent: Arc::new(torrent), payload, slots: 4, download: None }
     }
 
     fn blocks(&self) -> Vec<BlockRef> {
@@ -100,6 +100,7 @@ fn config(ring: bool, port: u16, listeners: Vec<std::os::fd::OwnedFd>) -> Reacto
         send: SendMode::Auto,
         listeners,
         options: Options { send_buffer_bytes: Some(128 * 1024), ..Options::default() },
+        sizes: DriverConfig::default(),
         shard,
         admission: Arc::new(Admission::new(64, (1, 2))),
         spread: Spread::new(1),

@@ -12,9 +12,10 @@ use crate::ids::TorrentId;
 use crate::limits::LISTEN_BACKLOG;
 use crate::peer::{Identity, Reason, Torrent};
 use crate::reactor::congestion::{self, Congestion, CongestionChoice};
-use crate::reactor::driver::{DriverChoice, RingRefused, probe};
+use crate::reactor::driver::{DriverChoice, DriverConfig, RingRefused, probe};
 use crate::reactor::sockets::{self, Family, ListenError, Listening, Options};
-use crate::reactor::{Admission, Command, Mailbox, Reactor, ReactorConfig, Snapshot, Spread, StartError};
+use crate::reactor::{Admission, Attachment, Command, DownloadOrder, Mailbox};
+use crate::reactor::{Reactor, ReactorConfig, Snapshot, Spread, StartError};
 use crate::schedule::{ShardSlots, SlotShares, Slots, apportion};
 use crate::shard::{Config, TorrentStatus};
 use crate::storage::Payload;
@@ -45,6 +46,8 @@ pub struct FleetConfig {
     pub congestion: CongestionChoice,
     /// Further options of connections.
     pub options: Options,
+    /// Torrents may be downloaded.
+    pub downloads: bool,
 }
 
 /// Why reactors do not run.
@@ -110,6 +113,7 @@ impl Fleet {
                 send,
                 listeners: vec![listener],
                 options: options.clone(),
+                sizes: if config.downloads { DriverConfig::for_payload() } else { DriverConfig::default() },
                 admission: admission.clone(),
                 spread: spread.clone(),
                 shard: Config {
@@ -178,8 +182,29 @@ impl Fleet {
         self.shares.insert(id, shares);
         for (reactor, slots) in granted.into_iter().enumerate() {
             let slots = usize::try_from(slots).unwrap_or(usize::MAX);
-            self.order(reactor, Command::Add { id, torrent: torrent.clone(), payload: payload.clone(), slots });
+            self.order(
+                reactor,
+                Command::Add { id, torrent: torrent.clone(), payload: payload.clone(), slots, download: None },
+            );
         }
+    }
+
+    /// Downloads a torrent. All its peers have to be on one reactor, which is why there may be only one.
+    pub fn add_download(&mut self, id: TorrentId, torrent: Arc<Torrent>, payload: Payload, order: DownloadOrder) {
+        assert_eq!(self.reactors.len(), 1, "a session that downloads has one reactor");
+        let slots = if let Slots::Fixed(slots) = self.slots { usize::try_from(slots).unwrap_or(usize::MAX) } else { 0 };
+        self.order(0, Command::Add { id, torrent, payload, slots, download: Some(order) });
+    }
+
+    /// Has a torrent's reactor take up one end of a socket pair, at whose other end a peer speaks.
+    pub fn attach(&mut self, id: TorrentId, descriptor: OwnedFd) {
+        let place = self.spread.take(0);
+        self.order(place.reactor(), Command::Attach(Attachment { id, descriptor, place }));
+    }
+
+    /// The way into a reactor.
+    pub fn mailbox(&self, reactor: usize) -> &Arc<Mailbox> {
+        self.reactors[reactor].mailbox()
     }
 
     /// Serves a torrent no more.

@@ -171,6 +171,7 @@ fn session_config(args: &Args, sources: &[Source], descriptors: u64) -> SessionC
             connections_per_address: args.connections_per_address,
             congestion: args.congestion.clone(),
             options: Options { dscp: args.dscp, device: args.bind_device.clone(), ..Options::default() },
+            downloads: false,
         },
         external: args.external_ip.clone(),
         tracker: (!args.no_tracker && (tracked || args.tracker_port.is_some())).then_some(tracker),

@@ -106,6 +106,13 @@ impl Default for DriverConfig {
     }
 }
 
+impl DriverConfig {
+    /// For downloading: what arrives are blocks of 16 KiB, and one completion brings four of them; 8 MiB in all.
+    pub fn for_payload() -> DriverConfig {
+        DriverConfig { buffer_bytes: 64 * 1024, buffers: 128, ..DriverConfig::default() }
+    }
+}
+
 /// Things that went wrong without stopping anything, counted since the start.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
 pub struct Counts {

@@ -1,0 +1,116 @@
+//! Pieces on their way to the disk, and what became of them.
+//!
+//! A whole piece goes to the torrent's [`PieceSink`] in the turn of the loop in which its last byte came; what the sink has no
+//! room for waits here. The verdict comes back through the mailbox. Neither side waits for the other: the pieces under way are
+//! bounded by the shard, so whatever waits is bounded too.
+
+use std::os::fd::OwnedFd;
+use std::sync::Arc;
+
+use crate::clock::Time;
+use crate::ids::{PieceIndex, TorrentId};
+use crate::shard::{Download, Whole};
+
+use super::driver::Driver;
+use super::event_loop::EventLoop;
+use super::spread::Place;
+
+/// Verdicts that wait for one reactor; more than pieces are under way.
+pub(super) const VERDICTS: usize = 8_192;
+/// The address under which a connection is shown that has none: one end of a socket pair.
+pub(super) const NOWHERE: std::net::SocketAddr =
+    std::net::SocketAddr::new(std::net::IpAddr::V4(std::net::Ipv4Addr::UNSPECIFIED), 0);
+
+/// Where whole pieces of one torrent go. Its methods are called on the reactor and never wait.
+pub trait PieceSink: Send + Sync {
+    /// Takes a piece, or gives it back if there is no room now.
+    fn take(&self, whole: Whole) -> Result<(), Whole>;
+    /// Everything that is wanted is here.
+    fn finished(&self);
+}
+
+/// What became of a piece.
+#[derive(Debug)]
+pub struct Verdict {
+    /// Of which torrent.
+    pub torrent: TorrentId,
+    /// Which.
+    pub piece: PieceIndex,
+    /// The buffer that it came in.
+    pub buffer: Vec<u8>,
+    /// Digests of its blocks, if they were asked for or it is bad.
+    pub digests: Vec<u64>,
+    /// Good and written, bad, or why it could not be written.
+    pub outcome: Outcome,
+}
+
+/// How a check and a write ended.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum Outcome {
+    /// Its hash is right, and it can be read from disk.
+    Good,
+    /// Its hash is wrong.
+    Bad,
+    /// It is good and could not be written, for this reason.
+    Failed(String),
+}
+
+/// A download that a reactor is given.
+pub struct DownloadOrder {
+    /// What is here, what is wanted.
+    pub download: Download,
+    /// Where pieces go.
+    pub sink: Arc<dyn PieceSink>,
+}
+
+/// A connection that was made elsewhere: one end of a socket pair.
+pub struct Attachment {
+    /// For which torrent.
+    pub id: TorrentId,
+    /// Non-blocking, closed on exec.
+    pub descriptor: OwnedFd,
+    /// As what connection of this reactor it counts.
+    pub place: Place,
+}
+
+impl<D: Driver> EventLoop<D> {
+    pub(super) fn download(&mut self, id: TorrentId, order: DownloadOrder) {
+        self.sinks.insert(id, order.sink);
+        self.shard.download(id, order.download);
+    }
+
+    /// Takes up a connection over which we speak first, as if we had dialled.
+    pub(super) fn attach(&mut self, attachment: Attachment, now: Time) {
+        if let Some(key) = self.shard.dial(attachment.id, NOWHERE, now) {
+            self.adopt(key, attachment.descriptor, attachment.place);
+        }
+    }
+
+    /// Hands whole pieces on, as far as there is room, and tells of torrents that are done.
+    pub(super) fn hand_out_pieces(&mut self) {
+        while let Some(whole) = self.waiting_whole.take().or_else(|| self.shard.next_whole()) {
+            // a torrent that was withdrawn has no sink
+            let Some(sink) = self.sinks.get(&whole.torrent) else { continue };
+            if let Err(whole) = sink.take(whole) {
+                self.waiting_whole = Some(whole);
+                break;
+            }
+        }
+        while let Some(id) = self.shard.next_finished() {
+            if let Some(sink) = self.sinks.get(&id) {
+                sink.finished();
+            }
+        }
+    }
+
+    pub(super) fn read_verdicts(&mut self, now: Time) {
+        while let Some(verdict) = self.mailbox.next_verdict() {
+            let Verdict { torrent, piece, buffer, digests, outcome } = verdict;
+            match outcome {
+                Outcome::Good => self.shard.piece_good(torrent, piece, buffer, &digests, now),
+                Outcome::Bad => self.shard.piece_bad(torrent, piece, buffer, &digests, now),
+                Outcome::Failed(cause) => self.fail(torrent, cause),
+            }
+        }
+    }
+}
