@@ -192,6 +192,19 @@ pub const DESCRIPTORS_PER_REACTOR: usize = 2 * PIPES_PER_REACTOR + 8;
 /// Descriptors of the rest of the program: trackers, files.
 pub const DESCRIPTORS_BESIDE: usize = 256;
 
+/// Bytes of the head of an HTTP request to a peer port. Browsers send up to 2 KiB beside the path; what is left holds a path of
+/// 2,000 bytes, all of them escaped.
+pub const HTTP_HEAD: usize = 8 * 1024;
+/// Fields of such a head; browsers send about 20.
+pub const HTTP_FIELDS: usize = 64;
+/// Bytes of requests that wait while an earlier one is answered. Hardly any client sends a request before it has the answer
+/// to the last; a connection that sends more than this ahead is closed.
+pub const HTTP_AHEAD: usize = 4 * HTTP_HEAD;
+/// Bytes of answers beyond which no further request is looked at until the socket has taken them.
+pub const HTTP_ANSWERS: usize = 4 * 1024;
+/// Seconds for which an HTTP connection without a request stays. Browsers and download tools keep theirs for about a minute.
+pub const HTTP_IDLE_SECONDS: u64 = 60;
+
 const _: () = assert!(CONNECTIONS <= 1 << 24);
 const _: () = assert!(PROBE_AFTER_SECONDS + 3 * PROBE_EVERY_SECONDS <= DEAD_SECONDS, "one lost probe kills nobody");
 const _: () = assert!(DEAD_SECONDS < STALL_SECONDS && DEAD_SECONDS < SILENCE_SECONDS);

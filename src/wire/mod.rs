@@ -7,6 +7,7 @@
 pub mod extension;
 mod fast;
 mod handshake;
+pub mod http;
 mod message;
 
 pub use fast::{ALLOWED_FAST, allowed_fast};
