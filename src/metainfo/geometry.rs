@@ -64,6 +64,11 @@ impl Geometry {
         self.files.get(file.0 as usize).map_or(0, |file| file.length)
     }
 
+    /// First byte of `file` in the torrent; `None` beyond the last.
+    pub fn file_start(&self, file: FileIndex) -> Option<u64> {
+        self.files.get(file.0 as usize).map(|file| file.start)
+    }
+
     /// Length of a piece but for the last.
     pub fn nominal_piece_length(&self) -> u32 {
         self.piece_length

@@ -15,11 +15,13 @@ mod keys;
 mod magnet;
 mod parse;
 mod path;
+mod path_index;
 mod torrent;
 mod write;
 
 pub use error::{PathFault, TorrentError};
 pub use geometry::{Geometry, Span};
 pub use magnet::{Magnet, MagnetError};
+pub use path_index::PathIndex;
 pub use torrent::{File, Metainfo, PieceHashes};
 pub use write::{Builder, auto_piece_length};

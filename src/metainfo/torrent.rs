@@ -169,6 +169,14 @@ impl Metainfo {
         Metainfo { info: Arc::clone(&self.info), outer: Arc::new(outer) }
     }
 
+    /// The same torrent with further HTTP sources. Nothing of the `info` dictionary is copied.
+    pub fn with_web_seeds(&self, urls: Vec<String>) -> Metainfo {
+        let mut outer = Outer::clone(&self.outer);
+        let new = urls.into_iter().filter(|url| !self.outer.web_seeds.contains(url));
+        outer.web_seeds.extend(new);
+        Metainfo { info: Arc::clone(&self.info), outer: Arc::new(outer) }
+    }
+
     /// The link that leads others to this torrent.
     pub fn magnet(&self) -> Magnet {
         Magnet {
