@@ -19,6 +19,8 @@ pub struct Chunk {
     blocks: Vec<Entry>,
     parts: Parts,
     payload_bytes: usize,
+    /// Blocks go without their headers.
+    bare: bool,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -40,6 +42,17 @@ impl Chunk {
     /// An empty one.
     pub fn new() -> Chunk {
         Chunk::default()
+    }
+
+    /// Empties it for another one, whose blocks go `bare`: without their headers, as the body of an HTTP answer.
+    pub fn begin(&mut self, bare: bool) {
+        self.clear();
+        self.bare = bare;
+    }
+
+    /// Bytes before each block.
+    fn header_bytes(&self) -> usize {
+        if self.bare { 0 } else { PIECE_HEADER }
     }
 
     /// Forgets the blocks and lets go of their maps.
@@ -92,7 +105,7 @@ impl Chunk {
 
     /// Bytes of the blocks and their headers.
     pub fn wire_bytes(&self) -> usize {
-        self.payload_bytes + self.blocks.len() * PIECE_HEADER
+        self.payload_bytes + self.blocks.len() * self.header_bytes()
     }
 
     /// Appends the windows that must be paged in before this chunk is sent; see [`Residency::cold_ranges`].
@@ -111,15 +124,16 @@ impl Chunk {
     pub(super) fn tally(&self, position: usize) -> Tally {
         let mut tally = Tally::default();
         let mut rest = position;
+        let header = self.header_bytes();
         for entry in &self.blocks {
             let length = entry.block.length as usize;
-            if rest < PIECE_HEADER + length {
-                tally.payload_bytes += rest.saturating_sub(PIECE_HEADER) as u64;
+            if rest < header + length {
+                tally.payload_bytes += rest.saturating_sub(header) as u64;
                 break;
             }
             tally.payload_bytes += length as u64;
             tally.blocks += 1;
-            rest -= PIECE_HEADER + length;
+            rest -= header + length;
         }
         tally
     }
@@ -132,12 +146,12 @@ impl Chunk {
         for entry in &self.blocks {
             let parts = &self.parts.list()[parts_start..entry.parts_end];
             parts_start = entry.parts_end;
-            let length = PIECE_HEADER + entry.block.length as usize;
+            let length = self.header_bytes() + entry.block.length as usize;
             if skip >= length {
                 skip -= length;
                 continue;
             }
-            if !frame.push(headers.write(entry.block), PIECE_HEADER, &mut skip) {
+            if !self.bare && !frame.push(headers.write(entry.block), PIECE_HEADER, &mut skip) {
                 return;
             }
             for part in parts {

@@ -74,12 +74,14 @@ impl Content {
         BlockRef { piece, begin, length: if rng.bool() { longest } else { rng.u32(1..=longest) } }
     }
 
-    /// The oracle: a block as it is on the wire.
-    fn expect(&self, block: BlockRef, out: &mut Vec<u8>) {
-        out.extend_from_slice(&(block.length + 9).to_be_bytes());
-        out.push(7);
-        out.extend_from_slice(&block.piece.0.to_be_bytes());
-        out.extend_from_slice(&block.begin.to_be_bytes());
+    /// The oracle: a block as it is on the wire, or its content alone.
+    fn expect(&self, block: BlockRef, bare: bool, out: &mut Vec<u8>) {
+        if !bare {
+            out.extend_from_slice(&(block.length + 9).to_be_bytes());
+            out.push(7);
+            out.extend_from_slice(&block.piece.0.to_be_bytes());
+            out.extend_from_slice(&block.begin.to_be_bytes());
+        }
         let start = usize::try_from(self.payload.geometry().offset(block)).expect("small");
         out.extend_from_slice(&self.bytes[start..start + block.length as usize]);
     }
@@ -122,6 +124,8 @@ struct Line<'a> {
     theirs: TcpStream,
     outgoing: Outgoing,
     chunk: Chunk,
+    /// The next chunk's blocks go without headers.
+    bare: bool,
     want: Vec<u8>,
     got: Vec<u8>,
     total: Sent,
@@ -139,6 +143,7 @@ impl<'a> Line<'a> {
             theirs,
             outgoing: Outgoing::new(),
             chunk: Chunk::new(),
+            bare: false,
             want: Vec::new(),
             got: Vec::new(),
             total: Sent::default(),
@@ -151,9 +156,14 @@ impl<'a> Line<'a> {
         socket2::SockRef::from(&self.theirs).set_recv_buffer_size(receive).expect("a socket");
     }
 
+    fn begin(&mut self, bare: bool) {
+        self.chunk.begin(bare);
+        self.bare = bare;
+    }
+
     fn push(&mut self, block: BlockRef) {
         self.chunk.push(&mut self.maps, TORRENT, &self.content.payload, block).expect("the file is there");
-        self.content.expect(block, &mut self.want);
+        self.content.expect(block, self.bare, &mut self.want);
         self.payload += u64::from(block.length);
     }
 
@@ -200,6 +210,7 @@ fn random_chunks_arrive_byte_for_byte_on_every_path() {
             while line.flush().expect("the peer reads") == Progress::Blocked {
                 read_some(&mut line.theirs, rng.usize(1..100_000), &mut line.got);
             }
+            line.begin(rng.bool());
             for _ in 0..rng.usize(1..=16) {
                 let block = content.random_block(&mut rng);
                 if line.chunk.has_room(block.length) {
@@ -207,7 +218,8 @@ fn random_chunks_arrive_byte_for_byte_on_every_path() {
                     blocks += 1;
                 }
             }
-            assert_eq!(line.chunk.wire_bytes(), line.chunk.payload_bytes() + 13 * line.chunk.len());
+            let headers = if line.bare { 0 } else { 13 * line.chunk.len() };
+            assert_eq!(line.chunk.wire_bytes(), line.chunk.payload_bytes() + headers);
             line.send().expect("the peer reads");
             if rng.u8(0..4) == 0 {
                 let message = vec![rng.u8(..); rng.usize(1..40)];
