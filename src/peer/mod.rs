@@ -9,12 +9,14 @@
 
 mod asking;
 mod connection;
+mod http;
 mod metadata;
 mod pieces;
 mod reason;
 mod requests;
 
 pub use connection::{Event, Identity, Peer, Torrent};
+pub use http::{Body, HttpClient};
 pub use pieces::Pieces;
 pub use reason::Reason;
 pub use requests::Requests;

@@ -51,6 +51,12 @@ reasons! {
     NotPlaintext = "not a plaintext handshake",
     /// First bytes of an HTTP request.
     Http = "http request",
+    /// An HTTP connection that was to end with its last answer.
+    HttpClosed = "http answered",
+    /// An HTTP request that was refused.
+    BadHttp = "bad http request",
+    /// HTTP requests without end, sent ahead of their answers.
+    HttpFlood = "http requests not waited for",
     /// A torrent that we do not serve.
     UnknownTorrent = "unknown torrent",
     /// It answered our handshake with another torrent.

@@ -102,6 +102,7 @@ impl<D: Driver> EventLoop<D> {
             self.shard.release_paced(now);
             self.tick(now);
             self.shard.settle_slots(now);
+            self.shard.settle_http(now);
             self.hand_out_control(now);
             self.stopwatch.stepped(Step::Control);
             idle = self.serve_turns(now);
@@ -206,6 +207,7 @@ impl<D: Driver> EventLoop<D> {
                     }
                 }
                 Command::Attach(attachment) => self.attach(attachment, now),
+                Command::Publish { id, files } => self.shard.publish(id, files),
                 Command::Withdraw { id, reason } => self.withdraw(id, reason),
                 Command::Dial { id, address, place } => self.dial(id, address, place, now),
                 Command::Slots { id, slots } => self.shard.set_slots(id, slots),

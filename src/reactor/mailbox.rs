@@ -6,6 +6,7 @@ use std::sync::Arc;
 use crossbeam::queue::ArrayQueue;
 
 use crate::ids::TorrentId;
+use crate::metainfo::PathIndex;
 use crate::peer::{Reason, Torrent};
 use crate::shard::{PeerStatus, TorrentStatus, Totals};
 use crate::storage::Payload;
@@ -42,6 +43,13 @@ pub enum Command {
     },
     /// Take up a connection that was made elsewhere.
     Attach(Attachment),
+    /// Serve the files of a torrent by HTTP as well.
+    Publish {
+        /// Which.
+        id: TorrentId,
+        /// Its files.
+        files: Arc<PathIndex>,
+    },
     /// Serve a torrent no more.
     Withdraw {
         /// Which.

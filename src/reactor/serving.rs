@@ -67,7 +67,7 @@ impl<D: Driver> EventLoop<D> {
     /// Puts the addresses of `blocks` into the chunk; how many of them fit. A block strewn over too many files is
     /// rejected, once: it is no longer among `blocks`.
     fn fill_chunk(&mut self, turn: &Turn, blocks: &mut Vec<BlockRef>) -> Result<usize, PayloadError> {
-        self.chunk.clear();
+        self.chunk.begin(turn.bare);
         let Some(payload) = self.payloads.get(&turn.torrent) else { return Ok(0) };
         let mut taken = 0;
         while let Some(block) = blocks.get(taken).filter(|block| self.chunk.has_room(block.length)) {
@@ -87,7 +87,8 @@ impl<D: Driver> EventLoop<D> {
     fn wait_for_disk(&mut self, turn: &Turn, blocks: &[BlockRef], now: Time) -> bool {
         let (key, Some(first)) = (turn.key, blocks.first().copied()) else { return false };
         let paged_in = self.socket(key).and_then(|socket| socket.paged_in);
-        let tries = paged_in.filter(|paged_in| paged_in.first == first).map_or(0, |paged_in| paged_in.tries);
+        let tries =
+            paged_in.filter(|paged_in| is_same_place(paged_in.first, first)).map_or(0, |paged_in| paged_in.tries);
         if !self.may_ask(tries) {
             return false;
         }
@@ -267,4 +268,9 @@ impl<D: Driver> EventLoop<D> {
 fn is_passing(error: &std::io::Error) -> bool {
     use rustix::io::Errno;
     matches!(Errno::from_io_error(error), Some(Errno::INTR | Errno::AGAIN))
+}
+
+/// Whether two blocks begin with the same byte: bodies of HTTP answers are cut anew each time.
+fn is_same_place(one: BlockRef, other: BlockRef) -> bool {
+    (one.piece, one.begin) == (other.piece, other.begin)
 }

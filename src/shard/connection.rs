@@ -4,7 +4,7 @@ use std::net::SocketAddr;
 
 use crate::clock::Time;
 use crate::ids::TorrentId;
-use crate::peer::{Peer, Reason};
+use crate::peer::{Body, HttpClient, Peer, Reason};
 
 use super::download::Incoming;
 
@@ -15,6 +15,8 @@ pub(super) enum Stage {
     Greeting(Option<TorrentId>),
     /// Speaks the protocol.
     Peer(TorrentId, Box<Peer>),
+    /// Speaks HTTP.
+    Http(Box<HttpClient>),
 }
 
 /// Why a connection is not in turns although it may have requests.
@@ -78,7 +80,30 @@ impl Connection {
     pub(super) fn peer(&self) -> Option<(TorrentId, &Peer)> {
         match &self.stage {
             Stage::Peer(torrent, peer) => Some((*torrent, peer)),
-            Stage::Greeting(_) => None,
+            Stage::Greeting(_) | Stage::Http(_) => None,
+        }
+    }
+
+    /// What it is being sent by HTTP.
+    pub(super) fn body(&self) -> Option<&Body> {
+        if let Stage::Http(client) = &self.stage { client.body() } else { None }
+    }
+
+    /// The torrent that it is about now.
+    pub(super) fn torrent(&self) -> Option<TorrentId> {
+        match &self.stage {
+            Stage::Greeting(dialled) => *dialled,
+            Stage::Peer(torrent, _) => Some(*torrent),
+            Stage::Http(client) => client.body().map(Body::torrent),
+        }
+    }
+
+    /// It waits to be sent blocks.
+    pub(super) fn wants_turn(&self) -> bool {
+        match &self.stage {
+            Stage::Greeting(_) => false,
+            Stage::Peer(_, peer) => peer.wants_turn(),
+            Stage::Http(client) => client.body().is_some_and(|body| !body.is_empty()),
         }
     }
 

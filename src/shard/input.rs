@@ -55,6 +55,9 @@ impl Shard {
 
     /// Applies the handshake and the whole messages in `bytes`; how many bytes they were.
     fn consume(&mut self, key: PeerKey, bytes: &[u8], now: Time) -> Result<usize, Reason> {
+        if self.opens_http(key, bytes) {
+            return self.requests(key, bytes, now);
+        }
         let mut used = 0;
         if let Some(Stage::Greeting(dialled)) = self.connections.get(key).map(|connection| &connection.stage) {
             let dialled = *dialled;

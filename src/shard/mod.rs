@@ -13,11 +13,14 @@
 //!                                                       +----------------------+  cold: until paged_in
 //! ```
 //!
+//! A connection that begins with an HTTP request is answered by `http.rs`, if files are published: it takes turns like a peer.
+//!
 //! Invariant: a connection is in turns exactly if it has requests, waits for nothing and is not being closed.
 
 mod choking;
 mod connection;
 mod download;
+mod http;
 mod input;
 mod leeching;
 mod serving;

@@ -5,6 +5,7 @@ use std::cmp::Reverse;
 use crate::clock::Time;
 use crate::ids::{BlockRef, PeerKey, TorrentId};
 use crate::limits;
+use crate::peer::{Body, Reason};
 
 use super::connection::{Stage, Wait};
 use super::world::Shard;
@@ -18,6 +19,8 @@ pub struct Turn {
     pub torrent: TorrentId,
     /// Bytes of payload at most.
     pub bytes: u64,
+    /// Blocks go without their headers: it is the body of an HTTP answer.
+    pub bare: bool,
 }
 
 impl Shard {
@@ -33,9 +36,13 @@ impl Shard {
             let turn = self.turns.next()?;
             let Some(key) = self.connections.key(turn.slot) else { continue };
             let Some(connection) = self.connections.get_mut(key) else { continue };
-            let Stage::Peer(torrent, peer) = &mut connection.stage else { continue };
-            let first = peer.requests().first().map_or(0, |block| u64::from(block.length));
-            let due = self.pacer.next_ready(now, *torrent, key.slot, first.min(u64::from(limits::BLOCK)));
+            let Some(torrent) = connection.torrent() else { continue };
+            let (first, bare) = match &mut connection.stage {
+                Stage::Greeting(_) => continue,
+                Stage::Peer(_, peer) => (peer.requests().first().map_or(0, |block| u64::from(block.length)), false),
+                Stage::Http(client) => (client.body().map_or(0, Body::first_length), true),
+            };
+            let due = self.pacer.next_ready(now, torrent, key.slot, first.min(u64::from(limits::BLOCK)));
             if due > now {
                 connection.wait = Wait::Pace;
                 self.turns.park(key.slot);
@@ -43,40 +50,54 @@ impl Shard {
                 continue;
             }
             connection.wait = Wait::Serving;
-            let bytes = self.pacer.available(now, *torrent, key.slot).min(u64::from(turn.allowance_bytes)).max(first);
-            return Some(Turn { key, torrent: *torrent, bytes });
+            let bytes = self.pacer.available(now, torrent, key.slot).min(u64::from(turn.allowance_bytes)).max(first);
+            return Some(Turn { key, torrent, bytes, bare });
         }
         None
     }
 
-    /// Moves the blocks of `turn` to `blocks`, at most `most` of them.
+    /// Moves the blocks of `turn` to `blocks`, at most `most` of them, or as many bytes as that many usual ones have.
     pub fn take_blocks(&mut self, turn: &Turn, most: usize, blocks: &mut Vec<BlockRef>) {
         blocks.clear();
-        if let Some(Stage::Peer(_, peer)) = self.connections.get_mut(turn.key).map(|connection| &mut connection.stage) {
-            peer.requests().take(most, turn.bytes, blocks);
+        match self.connections.get_mut(turn.key).map(|connection| &mut connection.stage) {
+            Some(Stage::Peer(_, peer)) => peer.requests().take(most, turn.bytes, blocks),
+            Some(Stage::Http(client)) => {
+                let bytes = turn.bytes.min(usual_bytes(most));
+                client.body_mut().into_iter().for_each(|body| body.take(bytes, blocks));
+            }
+            Some(Stage::Greeting(_)) | None => {}
         }
     }
 
     /// Puts blocks that a turn took and cannot carry back to the front.
     pub fn put_back(&mut self, key: PeerKey, blocks: &[BlockRef]) {
-        if let Some(Stage::Peer(_, peer)) = self.connections.get_mut(key).map(|connection| &mut connection.stage) {
-            peer.requests().put_back(blocks);
+        match self.connections.get_mut(key).map(|connection| &mut connection.stage) {
+            Some(Stage::Peer(_, peer)) => peer.requests().put_back(blocks),
+            Some(Stage::Http(client)) => client.body_mut().into_iter().for_each(|body| body.put_back(blocks)),
+            Some(Stage::Greeting(_)) | None => {}
         }
     }
 
-    /// The next `most` blocks that `key` waits for.
+    /// The next `most` blocks that `key` waits for, or as many bytes as that many usual ones have.
     pub fn peek(&mut self, key: PeerKey, most: usize, blocks: &mut Vec<BlockRef>) {
         blocks.clear();
-        if let Some(Stage::Peer(_, peer)) = self.connections.get_mut(key).map(|connection| &mut connection.stage) {
-            blocks.extend(peer.requests().iter().take(most));
+        match self.connections.get_mut(key).map(|connection| &mut connection.stage) {
+            Some(Stage::Peer(_, peer)) => blocks.extend(peer.requests().iter().take(most)),
+            Some(Stage::Http(client)) => {
+                client.body().into_iter().for_each(|body| body.peek(usual_bytes(most), blocks));
+            }
+            Some(Stage::Greeting(_)) | None => {}
         }
     }
 
     /// Refuses one block that a turn took.
     pub fn reject(&mut self, key: PeerKey, block: BlockRef) {
         let Some(connection) = self.connections.get_mut(key) else { return };
-        if let Stage::Peer(_, peer) = &mut connection.stage {
-            peer.reject(block, &mut connection.output);
+        match &mut connection.stage {
+            Stage::Peer(_, peer) => peer.reject(block, &mut connection.output),
+            // the length of a body has been promised
+            Stage::Http(_) => return self.close(key, Reason::TorrentFailed),
+            Stage::Greeting(_) => {}
         }
         self.list_output(key);
     }
@@ -88,7 +109,7 @@ impl Shard {
         connection.sent_in_round += bytes;
         connection.spoke_at = now;
         connection.blocked_at = now;
-        if let Stage::Peer(torrent, _) = connection.stage {
+        if let Some(torrent) = connection.torrent() {
             self.pacer.take(now, torrent, key.slot, bytes);
             if let Some(swarm) = self.swarms.get_mut(&torrent) {
                 swarm.sent += bytes;
@@ -105,6 +126,7 @@ impl Shard {
         }
         self.turns.spent(key.slot, u32::try_from(bytes).unwrap_or(u32::MAX));
         self.release(key, Wait::Serving);
+        self.http_moved(key);
     }
 
     /// The socket of `key` takes no more; [`Shard::writable`] is due when everything that was left is in it.
@@ -129,6 +151,7 @@ impl Shard {
     /// The socket of `key` takes bytes again.
     pub fn writable(&mut self, key: PeerKey) {
         self.release(key, Wait::Socket);
+        self.http_moved(key);
     }
 
     /// `blocks` of `key` have to be read from disk first; [`Shard::paged_in`] is due when they are there.
@@ -166,11 +189,16 @@ impl Shard {
     /// Puts `key` in turns or takes it out, as the invariant of this module asks.
     pub(super) fn consider(&mut self, key: PeerKey) {
         let Some(connection) = self.connections.get_mut(key) else { return };
-        let wants = connection.peer().is_some_and(|(_, peer)| peer.wants_turn());
+        let wants = connection.wants_turn();
         if wants && connection.wait == Wait::Nothing && connection.closing.is_none() {
             self.turns.ready(key.slot);
         } else if !wants {
             self.turns.remove(key.slot);
         }
     }
+}
+
+/// Bytes of `blocks` blocks of the usual length.
+fn usual_bytes(blocks: usize) -> u64 {
+    u64::try_from(blocks).unwrap_or(u64::MAX).saturating_mul(limits::BLOCK.into())
 }

@@ -7,6 +7,7 @@ use std::sync::Arc;
 use crate::clock::Time;
 use crate::ids::{BlockRef, PeerId, PeerKey, PieceIndex};
 use crate::limits::BLOCK;
+use crate::metainfo::PathIndex;
 use crate::peer::{Peer, Pieces, Torrent};
 use crate::schedule::Rarity;
 use crate::schedule::picker::Manner;
@@ -24,6 +25,8 @@ pub(super) struct Swarm {
     /// Of a torrent that was added complete; else the picker counts.
     pub(super) told: Rarity,
     pub(super) download: Option<Box<Downloading>>,
+    /// Its files, if they are served by HTTP.
+    pub(super) files: Option<Arc<PathIndex>>,
     pub(super) unchoked: usize,
     /// Slots that it may have; used by the fixed policy alone.
     pub(super) slots: usize,

@@ -2,6 +2,7 @@
 //! after it.
 
 mod greeting;
+mod http;
 mod leeching;
 mod random;
 mod serving;
@@ -121,8 +122,13 @@ impl World {
         self.shard.check();
         self.shard.release_paced(self.now);
         self.shard.settle_slots(self.now);
+        self.shard.settle_http(self.now);
         while let Some(key) = self.shard.next_output() {
             self.shard.take_output(key, self.now, self.output.entry(key).or_default());
+            if self.shard.connections.get(key).is_some_and(|c| matches!(c.stage, Stage::Http(_))) {
+                // the socket has room for heads
+                self.shard.writable(key);
+            }
         }
         while let Some((key, _, reason)) = self.shard.next_close() {
             self.closed.push((key, reason));
@@ -202,8 +208,9 @@ impl Shard {
             let waits = peer.is_interested() && peer.is_choked();
             assert!(c.closing.is_some() || c.waiting == waits, "who waits is marked");
         }
-        let ready = |c: &Connection, peer: &Peer| peer.wants_turn() && c.wait == Wait::Nothing && c.closing.is_none();
-        let ready = peers().filter(|(_, c, _, peer)| ready(c, peer)).count();
+        let ready = |c: &Connection| c.wants_turn() && c.wait == Wait::Nothing && c.closing.is_none();
+        let ready = all.iter().filter(|(_, c)| ready(c)).count();
+        assert_eq!(self.http_bodies, all.iter().filter(|(_, c)| c.body().is_some()).count());
         assert_eq!(self.turns.len() as usize, ready, "in turns exactly if it has requests, waits for nothing, stays");
         for (key, c) in &all {
             let waits = c.closing.is_some() || c.wait == Wait::Socket || c.peer().is_none();

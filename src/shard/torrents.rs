@@ -8,7 +8,7 @@ use crate::ids::{InfoHash, PeerKey, TorrentId};
 use crate::peer::{Peer, Pieces, Reason, Torrent};
 use crate::schedule::Rarity;
 
-use super::connection::{Connection, Stage};
+use super::connection::Connection;
 use super::swarm::Swarm;
 use super::world::Shard;
 
@@ -87,7 +87,8 @@ impl Shard {
         let rarity = Rarity::new(torrent.geometry.pieces(), &mut self.rng);
         self.by_hash.insert(torrent.info_hash, id);
         let (peers, had) = (BTreeMap::new(), Pieces::All);
-        let swarm = Swarm { torrent, peers, had, told: rarity, download: None, unchoked: 0, slots, sent: 0 };
+        let swarm =
+            Swarm { torrent, peers, had, told: rarity, download: None, files: None, unchoked: 0, slots, sent: 0 };
         self.swarms.insert(id, swarm);
     }
 
@@ -98,12 +99,8 @@ impl Shard {
         if self.by_hash.get(&swarm.torrent.info_hash) == Some(&id) {
             self.by_hash.remove(&swarm.torrent.info_hash);
         }
-        let of_torrent = |stage: &Stage| match stage {
-            Stage::Greeting(torrent) => *torrent == Some(id),
-            Stage::Peer(torrent, _) => *torrent == id,
-        };
         let keys: Vec<PeerKey> =
-            self.connections.iter().filter(|(_, c)| of_torrent(&c.stage)).map(|(key, _)| key).collect();
+            self.connections.iter().filter(|(_, c)| c.torrent() == Some(id)).map(|(key, _)| key).collect();
         keys.into_iter().for_each(|key| self.close(key, reason));
     }
 
@@ -158,7 +155,7 @@ impl Shard {
     }
 
     /// The rate of the round that runs, or that of the last one while it is new.
-    fn shown_rate(&self, connection: &Connection, in_round: u64, last: u64) -> u64 {
+    pub(super) fn shown_rate(&self, connection: &Connection, in_round: u64, last: u64) -> u64 {
         let millis = self.ticked_at.since(self.round_at.max(connection.opened_at)).as_millis();
         if millis < 1_000 { last } else { u64::try_from(u128::from(in_round) * 1_000 / millis).unwrap_or(u64::MAX) }
     }
@@ -166,7 +163,7 @@ impl Shard {
     /// The first `most` peers, for display.
     pub fn peers(&self, most: usize) -> Vec<PeerStatus> {
         let status = |(_, connection): (PeerKey, &Connection)| {
-            let (torrent, peer) = connection.peer()?;
+            let Some((torrent, peer)) = connection.peer() else { return self.http_status(connection) };
             let pieces = self.swarms.get(&torrent)?.torrent.geometry.pieces();
             let have = u64::from(peer.pieces().count(pieces));
             Some(PeerStatus {

@@ -78,6 +78,12 @@ pub struct Shard {
     pub(super) paced: BinaryHeap<Reverse<(Time, PeerKey)>>,
     pub(super) outputs: VecDeque<PeerKey>,
     pub(super) closes: VecDeque<PeerKey>,
+    /// HTTP is answered: files are published.
+    pub(super) http: bool,
+    /// HTTP connections whose last answer is in the socket.
+    pub(super) http_due: VecDeque<PeerKey>,
+    /// HTTP connections that are being sent a file.
+    pub(super) http_bodies: usize,
     pub(super) ticked_at: Time,
     pub(super) round_at: Time,
     pub(super) second_sent: u64,
@@ -109,6 +115,9 @@ impl Shard {
             paced: BinaryHeap::new(),
             outputs: VecDeque::new(),
             closes: VecDeque::new(),
+            http: false,
+            http_due: VecDeque::new(),
+            http_bodies: 0,
             ticked_at: now,
             round_at: now,
             second_sent: 0,
@@ -224,6 +233,7 @@ impl Shard {
         match &connection.stage {
             Stage::Greeting(_) => self.greeting -= 1,
             Stage::Peer(torrent, peer) => self.leave(key, *torrent, peer, &connection),
+            Stage::Http(client) => self.leave_http(client),
         }
         Some((key, connection.address, reason))
     }
@@ -280,9 +290,11 @@ impl Shard {
             if let Stage::Peer(_, peer) = &mut connection.stage {
                 peer.requests().rest();
             }
-            let reason = match connection.stage {
+            let reason = match &connection.stage {
                 Stage::Greeting(_) if over(connection.opened_at, limits::HANDSHAKE_SECONDS) => Reason::HandshakeTimeout,
-                _ if over(connection.heard_at, limits::SILENCE_SECONDS) => Reason::Timeout,
+                Stage::Greeting(_) | Stage::Peer(..) if over(connection.heard_at, limits::SILENCE_SECONDS) => {
+                    Reason::Timeout
+                }
                 _ if connection.wait == Wait::Socket && over(connection.blocked_at, limits::STALL_SECONDS) => {
                     Reason::Stalled
                 }
@@ -290,6 +302,10 @@ impl Shard {
                     silent.push(key);
                     continue;
                 }
+                Stage::Http(client) => match client.overdue(now) {
+                    Some(reason) => reason,
+                    None => continue,
+                },
                 _ => continue,
             };
             late.push((key, reason));
@@ -306,7 +322,7 @@ impl Shard {
     /// When [`Shard::tick`], a paced peer or the global limit is due next; `now` while something waits to be handed out.
     pub fn next_timeout(&mut self, now: Time) -> Time {
         let unsettled = !self.slots_settled && self.waiting > 0;
-        if unsettled || !self.outputs.is_empty() || !self.closes.is_empty() {
+        if unsettled || !self.outputs.is_empty() || !self.closes.is_empty() || !self.http_due.is_empty() {
             return now;
         }
         let mut due = self.ticked_at + Duration::from_secs(1);
@@ -338,9 +354,9 @@ impl Shard {
         self.connections.len()
     }
 
-    /// Unchoked peers.
+    /// Who may be sent payload: unchoked peers, and HTTP connections that are being sent a file.
     pub fn unchoked(&self) -> usize {
-        self.unchoked
+        self.unchoked + self.http_bodies
     }
 
     /// Interested peers that wait for a slot.

@@ -3,6 +3,7 @@
 use proptest::prelude::*;
 
 use super::*;
+use crate::metainfo::{Builder, Metainfo, PathIndex};
 
 #[derive(Clone, Debug)]
 enum Step {
@@ -11,6 +12,7 @@ enum Step {
     Greet(usize, u8, u32, bool),
     Say(usize, Vec<u8>),
     Noise(usize, Vec<u8>),
+    Http(usize, u8),
     CancelStorm(usize, u32),
     Turn(u8, u32),
     Writable(usize),
@@ -34,6 +36,7 @@ fn step() -> impl Strategy<Value = Step> {
         8 => (any_peer.clone(), 1u8..4, 0u32..10, any::<bool>()).prop_map(|(a, b, c, d)| Step::Greet(a, b, c, d)),
         20 => (any_peer.clone(), prop::collection::vec(0u8..16, 1..12)).prop_map(|(a, b)| Step::Say(a, b)),
         1 => (any_peer.clone(), prop::collection::vec(any::<u8>(), 0..80)).prop_map(|(a, b)| Step::Noise(a, b)),
+        4 => (any_peer.clone(), 0u8..8).prop_map(|(a, b)| Step::Http(a, b)),
         1 => (any_peer.clone(), 1u32..80).prop_map(|(a, b)| Step::CancelStorm(a, b)),
         14 => (0u8..8, 0u32..300_000).prop_map(|(a, b)| Step::Turn(a, b)),
         4 => any_peer.clone().prop_map(Step::Writable),
@@ -67,6 +70,26 @@ fn message(number: u8, out: &mut Vec<u8>) {
     }
 }
 
+/// Requests and parts of them; a file of 64 MiB, most of the time a part of it.
+fn http(kind: u8) -> String {
+    let path = format!("/{}/a", InfoHash([1; 20]));
+    let get = |field: &str| format!("GET {path} HTTP/1.1\r\nHost: a\r\n{field}\r\n");
+    match kind {
+        0 => get(""),
+        1 | 2 => get("Range: bytes=16777000-17000000\r\n"),
+        3 => get("Range: bytes=-1\r\nConnection: close\r\n"),
+        4 => get("").replace("GET", "HEAD"),
+        5 => get("").replace("/a ", "/b ").repeat(3),
+        6 => "GET /".to_owned(),
+        _ => "\r\n\r\n".to_owned(),
+    }
+}
+
+fn files() -> Arc<PathIndex> {
+    let bytes = Builder::single(std::ffi::OsStr::new("a"), 1, 1).hashes(vec![[0; 20]]).write().expect("valid");
+    Arc::new(PathIndex::new(Metainfo::parse(&bytes).expect("just written")))
+}
+
 /// The shard, and every key that it ever gave out: the old ones are tried too.
 struct Run {
     world: World,
@@ -91,6 +114,7 @@ impl Run {
             Step::TakeDown => while shard.next_close().is_some() {},
             Step::Settle => {
                 shard.settle_slots(now);
+                shard.settle_http(now);
                 let _ = shard.next_timeout(now);
             }
             Step::Pass(micros) => {
@@ -118,6 +142,7 @@ impl Run {
         let (Step::Greet(number, ..)
         | Step::Say(number, _)
         | Step::Noise(number, _)
+        | Step::Http(number, _)
         | Step::CancelStorm(number, _)
         | Step::Writable(number)
         | Step::PagedIn(number)
@@ -142,6 +167,7 @@ impl Run {
                 shard.received(key, &bytes[cut..], now);
             }
             Step::Noise(_, bytes) => shard.received(key, &bytes, now),
+            Step::Http(_, kind) => shard.received(key, http(kind).as_bytes(), now),
             Step::CancelStorm(_, count) => {
                 let cancel = Message::Cancel(BlockRef { piece: PieceIndex(1), begin: 4 << 14, length: 16_384 });
                 (0..count).for_each(|_| shard.received(key, &encoded(&[cancel]), now));
@@ -191,6 +217,7 @@ fn run(slots: Slots, peer_rate: Option<u64>, steps: Vec<Step>) -> World {
     world.shard = Shard::new(world.shard.config.clone(), world.now);
     world.shard.add(FIRST, torrent_of_pieces(1, 4), 2);
     world.shard.add(TorrentId(2), torrent_of_pieces(2, 4), 2);
+    world.shard.publish(FIRST, files());
     let mut run = Run { world, keys: Vec::new(), next_torrent: 2 };
     steps.into_iter().for_each(|step| run.take(step));
     run.world

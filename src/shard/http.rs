@@ -1,0 +1,202 @@
+//! Connections that speak HTTP: files of the torrents that were published, as a web seed serves them (BEP 19).
+//!
+//! An HTTP connection is no peer: it has no slot and needs none. While it is being sent a file it takes turns like an
+//! unchoked peer, its bytes count against the same limits, and it ends like a peer if it does not read.
+//!
+//! Answers keep the order of their requests: the next request is looked at when the last byte of the answer before is in the
+//! socket. So a head never lands inside a body, and a client that sends many requests and reads nothing costs
+//! [`limits::HTTP_AHEAD`] bytes, after which it is gone.
+
+use std::sync::Arc;
+
+use crate::clock::Time;
+use crate::ids::{FileIndex, InfoHash, PeerKey, TorrentId};
+use crate::limits;
+use crate::metainfo::PathIndex;
+use crate::peer::{Body, HttpClient, Reason};
+use crate::wire::http::{Answer, Beginning, EntityTag, Method, Refusal, Request, Selection, Status, decode_path};
+
+use super::connection::{Connection, Stage, Wait};
+use super::swarm::Swarm;
+use super::torrents::PeerStatus;
+use super::world::Shard;
+
+/// Of an info-hash.
+const HEX_DIGITS: usize = 2 * size_of::<InfoHash>();
+
+impl Shard {
+    /// Serves the files of a torrent by HTTP as well, to everybody who asks: `/INFO-HASH/PATH`. The first such torrent
+    /// makes the port answer HTTP at all. Until a torrent is whole it stays unknown here, as private ones do for ever.
+    pub fn publish(&mut self, id: TorrentId, files: Arc<PathIndex>) {
+        if let Some(swarm) = self.swarms.get_mut(&id).filter(|swarm| !swarm.torrent.private) {
+            swarm.files = Some(files);
+            self.http = true;
+        }
+    }
+
+    /// Whether `bytes`, which opened the connection `key`, are HTTP and to be answered. As long as they may be, they wait.
+    pub(super) fn opens_http(&self, key: PeerKey, bytes: &[u8]) -> bool {
+        self.http
+            && self.connections.get(key).is_some_and(|connection| match &connection.stage {
+                Stage::Http(_) => true,
+                Stage::Greeting(dialled) => dialled.is_none() && Beginning::of(bytes) != Beginning::Other,
+                Stage::Peer(..) => false,
+            })
+    }
+
+    /// Answers the requests in `bytes` as far as it may; how many bytes they were. A connection whose first head is not
+    /// whole yet counts as one whose handshake is under way.
+    pub(super) fn requests(&mut self, key: PeerKey, bytes: &[u8], now: Time) -> Result<usize, Reason> {
+        let mut used = 0;
+        while self.may_answer(key) && used < bytes.len() {
+            match Request::decode(&bytes[used..]) {
+                Ok(None) => break,
+                Ok(Some((request, length))) => {
+                    used += length;
+                    self.answer(key, &request, now);
+                }
+                Err(refusal) => self.refuse(key, refusal, now),
+            }
+        }
+        let left = bytes.len() - used;
+        let Some(client) = self.client(key) else { return Ok(used) };
+        if client.ending().is_some() {
+            // what comes after the last request is nobody's
+            return Ok(bytes.len());
+        }
+        let waits = client.is_free() && left > 0;
+        client.waits_for_rest(waits, now);
+        if left > limits::HTTP_AHEAD { Err(Reason::HttpFlood) } else { Ok(used) }
+    }
+
+    /// Nothing is before the next request of `key`.
+    fn may_answer(&self, key: PeerKey) -> bool {
+        self.connections.get(key).is_some_and(|connection| {
+            let free = match &connection.stage {
+                Stage::Http(client) => client.is_free(),
+                Stage::Greeting(_) => true,
+                Stage::Peer(..) => false,
+            };
+            free && connection.wait == Wait::Nothing && connection.output.len() < limits::HTTP_ANSWERS
+        })
+    }
+
+    fn answer(&mut self, key: PeerKey, request: &Request<'_>, now: Time) {
+        let mut head = Vec::new();
+        let bodiless = request.method == Method::Head;
+        let ending = (!request.keep_alive).then_some(Reason::HttpClosed);
+        let found = self.find(request.path).map(|(id, file)| (id, file, self.swarms[&id].torrent.clone()));
+        let Some((id, file, torrent)) = found else {
+            Answer::Refused(Status::NotFound).encode(request.keep_alive, bodiless, &mut head);
+            return self.answered(key, &head, None, ending, now);
+        };
+        let (tag, length) = (EntityTag::new(torrent.info_hash, file), torrent.geometry.file_length(file));
+        let (answer, part) = match Selection::new(request, length, &tag) {
+            Selection::Whole => (Answer::File { length, part: None, tag: &tag }, 0..length),
+            Selection::Part(part) => (Answer::File { length, part: Some(part.clone()), tag: &tag }, part),
+            Selection::NotModified => (Answer::NotModified { tag: &tag }, 0..0),
+            Selection::PreconditionFailed => (Answer::Refused(Status::PreconditionFailed), 0..0),
+            Selection::Unsatisfiable => (Answer::Unsatisfiable { length }, 0..0),
+        };
+        answer.encode(request.keep_alive, bodiless, &mut head);
+        let start = torrent.geometry.file_start(file).unwrap_or(0);
+        let body = Body::new(id, &torrent.geometry, start + part.start..start + part.end);
+        self.answered(key, &head, Some(body).filter(|body| !bodiless && !body.is_empty()), ending, now);
+    }
+
+    fn refuse(&mut self, key: PeerKey, refusal: Refusal, now: Time) {
+        let mut head = Vec::new();
+        Answer::Refused(refusal.status()).encode(false, false, &mut head);
+        self.answered(key, &head, None, Some(Reason::BadHttp), now);
+    }
+
+    /// Queues the head of an answer and its body after it.
+    fn answered(&mut self, key: PeerKey, head: &[u8], body: Option<Body>, ending: Option<Reason>, now: Time) {
+        let Some(connection) = self.connections.get_mut(key) else { return };
+        if let Stage::Greeting(_) = connection.stage {
+            connection.stage = Stage::Http(Box::new(HttpClient::new(now)));
+            self.greeting -= 1;
+        }
+        let Stage::Http(client) = &mut connection.stage else { return };
+        connection.output.extend_from_slice(head);
+        self.http_bodies += usize::from(body.is_some());
+        client.answered(body, ending, now);
+        self.totals.requests += 1;
+    }
+
+    /// The file that `/INFO-HASH/PATH` names. Whatever is not published is not there, and nobody can tell why.
+    fn find(&self, path: &[u8]) -> Option<(TorrentId, FileIndex)> {
+        let path = decode_path(path)?;
+        let (id, path) = path.strip_prefix(b"/")?.split_at_checked(HEX_DIGITS)?;
+        let info_hash = InfoHash::from_hex(std::str::from_utf8(id).ok()?)?;
+        let (torrent, swarm) = self.torrent_of(info_hash)?;
+        let files = swarm.files.as_ref().filter(|_| is_whole(swarm))?;
+        Some((torrent, files.find(path.strip_prefix(b"/")?)?))
+    }
+
+    fn client(&mut self, key: PeerKey) -> Option<&mut HttpClient> {
+        match &mut self.connections.get_mut(key)?.stage {
+            Stage::Http(client) => Some(client),
+            Stage::Greeting(_) | Stage::Peer(..) => None,
+        }
+    }
+
+    /// The socket of `key` has taken everything; if that was the end of an answer, [`Shard::settle_http`] goes on.
+    pub(super) fn http_moved(&mut self, key: PeerKey) {
+        let Some(connection) = self.connections.get(key) else { return };
+        let Stage::Http(client) = &connection.stage else { return };
+        let body_ended = client.body().is_some_and(Body::is_empty);
+        let goes_on = client.body().is_none() && (client.ending().is_some() || !connection.input.is_empty());
+        if connection.wait == Wait::Nothing && (body_ended || goes_on) {
+            self.http_due.push_back(key);
+        }
+    }
+
+    /// Goes on with connections whose last answer is in the socket: looks at the next request, or ends them.
+    pub fn settle_http(&mut self, now: Time) {
+        while let Some(key) = self.http_due.pop_front() {
+            let Some(connection) = self.connections.get_mut(key) else { continue };
+            let Stage::Http(client) = &mut connection.stage else { continue };
+            let busy = connection.wait != Wait::Nothing || !connection.output.is_empty();
+            if busy || connection.closing.is_some() || client.body().is_some_and(|body| !body.is_empty()) {
+                continue;
+            }
+            self.http_bodies -= usize::from(client.body_sent(now));
+            match client.ending() {
+                Some(reason) => self.close(key, reason),
+                None => self.received(key, &[], now),
+            }
+        }
+    }
+
+    /// A connection that is being sent a file, for display.
+    pub(super) fn http_status(&self, connection: &Connection) -> Option<PeerStatus> {
+        let body = connection.body()?;
+        Some(PeerStatus {
+            torrent: body.torrent(),
+            address: connection.address,
+            client: Some("HTTP".to_owned()),
+            sent: connection.sent,
+            sent_rate: self.shown_rate(connection, connection.sent_in_round, connection.sent_rate),
+            progress_per_mille: body.progress_per_mille(),
+            interested: true,
+            choked: false,
+            received: 0,
+            received_rate: 0,
+            wanted: false,
+            chokes_us: true,
+            dialled: false,
+        })
+    }
+
+    /// Takes an HTTP connection out of the books.
+    pub(super) fn leave_http(&mut self, client: &HttpClient) {
+        self.http_bodies -= usize::from(client.body().is_some());
+    }
+}
+
+/// Whether every byte that may be asked for is here.
+fn is_whole(swarm: &Swarm) -> bool {
+    let pieces = swarm.torrent.geometry.pieces();
+    swarm.had.count(pieces) == pieces
+}
