@@ -36,12 +36,22 @@ impl Reachable {
 
     /// URLs of a tracker at `port`, in the order of a torrent's tiers.
     pub(super) fn tracker_urls(&self, port: u16) -> Vec<String> {
+        let hosts = self.hosts();
+        let url = |scheme: &'static str| move |host: &String| format!("{scheme}://{host}:{port}/announce");
+        hosts.iter().map(url("http")).chain(hosts.iter().map(url("udp"))).collect()
+    }
+
+    /// URLs of what is served by HTTP at `port`; each ends with a slash.
+    pub(super) fn http_urls(&self, port: u16) -> Vec<String> {
+        self.hosts().iter().map(|host| format!("http://{host}:{port}/")).collect()
+    }
+
+    /// As they stand in URLs; at least one.
+    fn hosts(&self) -> Vec<String> {
         let v4 = self.ipv4.map(|v4| v4.to_string());
         let v6 = self.ipv6.map(|v6| format!("[{v6}]"));
         let hosts: Vec<String> = v4.into_iter().chain(v6).collect();
-        let hosts = if hosts.is_empty() { vec!["127.0.0.1".to_owned()] } else { hosts };
-        let url = |scheme: &'static str| move |host: &String| format!("{scheme}://{host}:{port}/announce");
-        hosts.iter().map(url("http")).chain(hosts.iter().map(url("udp"))).collect()
+        if hosts.is_empty() { vec!["127.0.0.1".to_owned()] } else { hosts }
     }
 }
 
@@ -62,6 +72,7 @@ mod tests {
                 "udp://[2001:db8::7]:6969/announce",
             ]
         );
+        assert_eq!(reachable.http_urls(6881), ["http://198.51.100.7:6881/", "http://[2001:db8::7]:6881/"]);
         assert_eq!(
             reachable.one_of_each(),
             (Some(Ipv4Addr::new(198, 51, 100, 7)), Some("2001:db8::7".parse().expect("address")))

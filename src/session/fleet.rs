@@ -10,6 +10,7 @@ use std::time::Instant;
 use crate::clock::Time;
 use crate::ids::TorrentId;
 use crate::limits::LISTEN_BACKLOG;
+use crate::metainfo::PathIndex;
 use crate::peer::{Identity, Reason, Torrent};
 use crate::reactor::congestion::{self, Congestion, CongestionChoice};
 use crate::reactor::driver::{DriverChoice, DriverConfig, RingRefused, probe};
@@ -205,6 +206,11 @@ impl Fleet {
     /// The way into a reactor.
     pub fn mailbox(&self, reactor: usize) -> &Arc<Mailbox> {
         self.reactors[reactor].mailbox()
+    }
+
+    /// Serves the files of a torrent by HTTP as well. For complete and public ones only.
+    pub fn publish(&mut self, id: TorrentId, files: &Arc<PathIndex>) {
+        (0..self.reactors.len()).for_each(|reactor| self.order(reactor, Command::Publish { id, files: files.clone() }));
     }
 
     /// Serves a torrent no more.

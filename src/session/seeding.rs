@@ -12,7 +12,7 @@ use tokio::sync::mpsc;
 use crate::clock::Time;
 use crate::discovery::{self, Announced, Announcer, Found, Handle, Stats, Trackers, parse_tiers};
 use crate::ids::{InfoHash, PeerId, TorrentId};
-use crate::metainfo::Metainfo;
+use crate::metainfo::{Metainfo, PathIndex};
 use crate::peer::{self, Identity, Reason};
 use crate::storage::{self, Content, Payload};
 use crate::tracker::{self, OwnSeeder, Tracker, TrackerHandle};
@@ -63,6 +63,7 @@ pub struct Session {
     dialling: Dialling,
     added_trackers: Vec<Vec<discovery::TrackerUrl>>,
     reachable: Reachable,
+    web_seed: bool,
     peer_id: PeerId,
     origin: Instant,
     turned: Instant,
@@ -98,6 +99,7 @@ impl Session {
             dialling: Dialling::default(),
             added_trackers,
             reachable,
+            web_seed: config.web_seed,
             peer_id,
             origin: Instant::now(),
             turned: Instant::now(),
@@ -114,6 +116,12 @@ impl Session {
     /// URLs of the embedded tracker, the best first; none if it does not run.
     pub fn tracker_urls(&self) -> Vec<String> {
         self.tracker.as_ref().map_or_else(Vec::new, |tracker| self.reachable.tracker_urls(tracker.port()))
+    }
+
+    /// URLs below which the files of each public torrent are, the best first, by its info-hash; none unless that was asked
+    /// for. With `INFO-HASH/` after it, one is the address of a web seed (BEP 19).
+    pub fn web_seed_urls(&self) -> Vec<String> {
+        if self.web_seed { self.reachable.http_urls(self.fleet.port()) } else { Vec::new() }
     }
 
     /// Begins to seed. Bad tracker URLs of the torrent are passed over. A torrent that is seeded already stays as it is.
@@ -160,6 +168,10 @@ impl Session {
             private: metainfo.private(),
         };
         self.fleet.add(id, &Arc::new(torrent), &payload);
+        // what is incomplete or private must not come here: any file may be asked for, by anybody
+        if self.web_seed && !metainfo.private() {
+            self.fleet.publish(id, &Arc::new(PathIndex::new(metainfo.clone())));
+        }
     }
 
     async fn announce(&self, metainfo: &Metainfo, uploaded: &Arc<AtomicU64>) -> Option<Handle> {

@@ -33,6 +33,7 @@ use view::View;
 Examples:
   sower seed ubuntu.iso                      make a torrent of a file, track it, seed it
   sower seed show.torrent --data /srv/shows  seed data that is there already
+  sower seed big.img --web-seed              let browsers and download tools have it too
   sower seed big.img --external-ip 203.0.113.7 --upload-limit 500Mbit")]
 pub(super) struct Args {
     /// Files or folders to make torrents of, or .torrent files whose data is here.
@@ -56,6 +57,9 @@ pub(super) struct Args {
     /// Peers served at once: `auto` as the capacity feeds, `unlimited`, or N for each torrent, one of them optimistic.
     #[arg(long, default_value = "auto", value_name = "auto|unlimited|N")]
     slots: Slots,
+    /// Also serve the files by HTTP, on the port for peers, at /INFO-HASH/PATH; private torrents not.
+    #[arg(long)]
+    web_seed: bool,
     /// Payload bytes a second for everybody together, such as 10MB, 800KiB or 100Mbit.
     #[arg(long, value_name = "RATE", value_parser = parse_rate)]
     upload_limit: Option<u64>,
@@ -117,7 +121,7 @@ async fn seed(args: Args) -> anyhow::Result<ExitCode> {
     for source in sources {
         let trackers = if args.tracker.is_empty() { session.tracker_urls() } else { args.tracker.clone() };
         let prepared = tokio::select! {
-            prepared = prepare::prepare(source, trackers, args.skip_check, &mut view) => prepared?,
+            prepared = prepare::prepare(source, trackers, session.web_seed_urls(), args.skip_check, &mut view) => prepared?,
             () = stop.wait() => return finish(session, &mut view, stop).await,
         };
         let (torrent, announced) = prepared;
@@ -176,6 +180,7 @@ fn session_config(args: &Args, sources: &[Source], descriptors: u64) -> SessionC
         external: args.external_ip.clone(),
         tracker: (!args.no_tracker && (tracked || args.tracker_port.is_some())).then_some(tracker),
         added_trackers: args.tracker.clone(),
+        web_seed: args.web_seed,
     }
 }
 

@@ -33,6 +33,8 @@ pub(super) struct Announced {
     pub(super) magnet: String,
     pub(super) file: Option<PathBuf>,
     pub(super) trackers: Vec<String>,
+    /// URLs below which its files are served by HTTP.
+    pub(super) web_seeds: Vec<String>,
 }
 
 impl Source {
@@ -84,13 +86,14 @@ fn look_at(path: &Path, data: Option<&Path>) -> anyhow::Result<Source> {
 pub(super) async fn prepare(
     source: Source,
     trackers: Vec<String>,
+    web_seeds: Vec<String>,
     skip_check: bool,
     view: &mut View,
 ) -> anyhow::Result<(Torrent, Announced)> {
     let (name, size) = (source.name(), source.size());
     let done = Arc::new(AtomicU64::new(0));
     let cancel = Cancel(Arc::new(AtomicBool::new(false)));
-    let job = Job { done: done.clone(), cancel: cancel.0.clone(), trackers, skip_check };
+    let job = Job { done: done.clone(), cancel: cancel.0.clone(), trackers, web_seeds, skip_check };
     let mut work = tokio::task::spawn_blocking(move || job.run(source));
     let bar = view.hashing(&name, size);
     let mut tick = tokio::time::interval(Duration::from_millis(500));
@@ -128,6 +131,8 @@ struct Job {
     done: Arc<AtomicU64>,
     cancel: Arc<AtomicBool>,
     trackers: Vec<String>,
+    /// Where torrents are served by HTTP, each by its info-hash.
+    web_seeds: Vec<String>,
     skip_check: bool,
 }
 
@@ -140,12 +145,12 @@ impl Job {
         let (metainfo, content, identities, file) = match source {
             Source::TorrentFile { metainfo, content, file } => {
                 let identities = self.verified(&metainfo, &content, &disk, &mut memory)?;
-                (self.with_trackers(metainfo), content, identities, file)
+                (self.with_sources(metainfo), content, identities, file)
             }
             Source::Files(walk) => {
                 memory.warnings.extend(walk.left_out.iter().map(ToString::to_string));
                 let (metainfo, content, identities) = self.made(&walk, &disk, &mut memory)?;
-                let metainfo = self.with_trackers(metainfo);
+                let metainfo = self.with_sources(metainfo);
                 let file = write_torrent(&metainfo, &walk, &disk, &memory)?;
                 (metainfo, content, identities, file)
             }
@@ -157,16 +162,25 @@ impl Job {
             magnet: metainfo.magnet().to_string(),
             file: Some(file),
             trackers: metainfo.trackers().concat(),
+            web_seeds: self.web_seeds_of(&metainfo),
         };
         Ok(((Torrent { metainfo, content, identities }, announced), memory.warnings))
     }
 
-    /// The embedded tracker's URLs, or the operator's, for a torrent that names none.
-    fn with_trackers(&self, metainfo: Metainfo) -> Metainfo {
+    /// Where to find peers and files, as far as we know: the embedded tracker's URLs, or the operator's, for a torrent that
+    /// names none; our own port, if it serves files.
+    fn with_sources(&self, metainfo: Metainfo) -> Metainfo {
+        let metainfo = metainfo.with_web_seeds(self.web_seeds_of(&metainfo));
         if !metainfo.trackers().is_empty() {
             return metainfo;
         }
         metainfo.with_trackers(self.trackers.iter().map(|url| vec![url.clone()]).collect())
+    }
+
+    /// Private torrents are not served by HTTP.
+    fn web_seeds_of(&self, metainfo: &Metainfo) -> Vec<String> {
+        let bases = self.web_seeds.iter().filter(|_| !metainfo.private());
+        bases.map(|base| format!("{base}{}/", metainfo.info_hash())).collect()
     }
 
     fn checker<'a>(&'a self, disk: &'a Disk, progress: &'a (dyn Fn(u64) + Sync)) -> Checker<'a> {

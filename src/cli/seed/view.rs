@@ -156,6 +156,7 @@ impl View {
                 "event": "seeding", "info_hash": torrent.info_hash.to_string(), "name": torrent.name, "size": torrent.size,
                 "magnet": torrent.magnet, "torrent": torrent.file, "trackers": torrent.trackers, "port": fleet.port(),
                 "driver": fleet.driver(), "send": fleet.send().to_string(), "reactors": fleet.len(),
+                "web_seed": torrent.web_seeds,
             }));
         }
         self.line(&format!(
@@ -169,6 +170,7 @@ impl View {
         }
         self.line(&format!("  magnet   {}", torrent.magnet));
         torrent.trackers.iter().for_each(|url| self.line(&format!("  tracker  {}", printable(url))));
+        torrent.web_seeds.iter().for_each(|url| self.line(&format!("  http     {url}")));
     }
 
     /// Everything that was asked for is served.
