@@ -6,7 +6,7 @@ use std::sync::Arc;
 use crate::ids::{BlockRef, InfoHash, PeerId, PieceIndex};
 use crate::limits;
 use crate::metainfo::Geometry;
-use crate::wire::extension::{ExtensionHandshake, METADATA, Ours};
+use crate::wire::extension::{ExtensionHandshake, METADATA, Metadata, Ours};
 use crate::wire::{ALLOWED_FAST, Bounds, Handshake, Message, Reserved, WireError, allowed_fast};
 
 use super::pieces::Pieces;
@@ -136,7 +136,8 @@ impl Peer {
             let hello = Ours {
                 client: &ours.client,
                 port: ours.port,
-                metadata_size: (!torrent.private).then_some(torrent.info.len()),
+                metadata: if torrent.private { Metadata::None } else { Metadata::Given(torrent.info.len()) },
+                request_queue: limits::REQUESTS_PER_PEER,
                 upload_only,
                 your_address: self.address,
             };

@@ -3,7 +3,6 @@
 use std::net::IpAddr;
 
 use crate::bencode::{self, Encoder, Value};
-use crate::limits;
 
 /// Message id under which peers send us metadata messages.
 pub const METADATA: u8 = 2;
@@ -13,6 +12,8 @@ pub const METADATA: u8 = 2;
 pub struct ExtensionHandshake {
     /// Id under which it takes metadata messages (BEP 9).
     pub metadata_id: Option<u8>,
+    /// Bytes of metadata that it has; not held against any bound.
+    pub metadata_size: Option<u64>,
     /// Requests that it queues (`reqq`).
     pub request_queue: Option<u32>,
     /// It wants nothing (BEP 21).
@@ -38,6 +39,7 @@ impl ExtensionHandshake {
         let metadata_id = ids.and_then(|ids| ids.get(b"ut_metadata")).and_then(Value::as_integer);
         Ok(ExtensionHandshake {
             metadata_id: metadata_id.and_then(|id| u8::try_from(id).ok()).filter(|&id| id != 0),
+            metadata_size: number(b"metadata_size").and_then(|size| u64::try_from(size).ok()).filter(|&size| size != 0),
             request_queue: number(b"reqq").and_then(|count| u32::try_from(count).ok()),
             upload_only: number(b"upload_only").map(|flag| flag != 0),
             port: number(b"p").and_then(|port| u16::try_from(port).ok()).filter(|&port| port != 0),
@@ -52,6 +54,17 @@ fn printable(name: &[u8]) -> String {
     name.chars().take(64).map(|c| if c.is_control() { '?' } else { c }).collect()
 }
 
+/// What we do about metadata (BEP 9).
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Metadata {
+    /// Neither give nor take it.
+    None,
+    /// We have none yet and take it.
+    Wanted,
+    /// We give it; so many bytes.
+    Given(usize),
+}
+
 /// What we say in our extension handshake.
 #[derive(Clone, Copy, Debug)]
 pub struct Ours<'a> {
@@ -59,8 +72,10 @@ pub struct Ours<'a> {
     pub client: &'a str,
     /// Port that we listen on; 0 if we do not.
     pub port: u16,
-    /// Bytes of metadata that we can give; `None` if we give none.
-    pub metadata_size: Option<usize>,
+    /// What we do about metadata.
+    pub metadata: Metadata,
+    /// Requests that we queue.
+    pub request_queue: usize,
     /// We want nothing.
     pub upload_only: bool,
     /// The address we see the peer at.
@@ -73,17 +88,17 @@ impl Ours<'_> {
         let mut out = Encoder::new();
         out.dict(|dict| {
             dict.key(b"m").dict(|ids| {
-                if self.metadata_size.is_some() {
+                if self.metadata != Metadata::None {
                     ids.key(b"ut_metadata").integer(i64::from(METADATA));
                 }
             });
-            if let Some(size) = self.metadata_size {
+            if let Metadata::Given(size) = self.metadata {
                 dict.key(b"metadata_size").integer(i64::try_from(size).unwrap_or(i64::MAX));
             }
             if self.port != 0 {
                 dict.key(b"p").integer(i64::from(self.port));
             }
-            dict.key(b"reqq").integer(i64::try_from(limits::REQUESTS_PER_PEER).unwrap_or(i64::MAX));
+            dict.key(b"reqq").integer(i64::try_from(self.request_queue).unwrap_or(i64::MAX));
             dict.key(b"upload_only").integer(i64::from(self.upload_only));
             dict.key(b"v").bytes(self.client.as_bytes());
             match self.your_address {
@@ -167,12 +182,14 @@ mod tests {
         let ours = Ours {
             client: "sower 1",
             port: 6881,
-            metadata_size: Some(31_235),
+            metadata: Metadata::Given(31_235),
+            request_queue: 2_000,
             upload_only: true,
             your_address: IpAddr::from([10, 0, 0, 1]),
         };
         let read = ExtensionHandshake::decode(&ours.encode()).expect("valid");
         assert_eq!(read.metadata_id, Some(METADATA));
+        assert_eq!(read.metadata_size, Some(31_235));
         assert_eq!(read.upload_only, Some(true));
         assert_eq!(read.port, Some(6881));
         assert_eq!(read.client.as_deref(), Some("sower 1"));
@@ -180,8 +197,25 @@ mod tests {
     }
 
     #[test]
+    fn who_wants_metadata_names_the_id_for_it_and_no_size() {
+        let mut ours = Ours {
+            client: "sower 1",
+            port: 0,
+            metadata: Metadata::Wanted,
+            request_queue: 1,
+            upload_only: false,
+            your_address: IpAddr::from([10, 0, 0, 1]),
+        };
+        let read = ExtensionHandshake::decode(&ours.encode()).expect("valid");
+        assert_eq!((read.metadata_id, read.metadata_size), (Some(METADATA), None));
+        ours.metadata = Metadata::None;
+        let read = ExtensionHandshake::decode(&ours.encode()).expect("valid");
+        assert_eq!((read.metadata_id, read.metadata_size), (None, None));
+    }
+
+    #[test]
     fn a_handshake_with_odd_values_is_read_as_far_as_it_makes_sense() {
-        let odd = b"d1:md11:ut_metadatai0ee1:pi70000e4:reqqi-1e1:v5:a\x1b[2Je";
+        let odd = b"d1:md11:ut_metadatai0ee13:metadata_sizei-1e1:pi70000e4:reqqi-1e1:v5:a\x1b[2Je";
         let read = ExtensionHandshake::decode(odd).expect("a dictionary");
         assert_eq!(read, ExtensionHandshake { client: Some("a?[2J".to_owned()), ..Default::default() });
         assert_eq!(ExtensionHandshake::decode(b"le"), Err(Malformed));

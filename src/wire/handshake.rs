@@ -12,6 +12,9 @@ impl Reserved {
     /// What this program announces: Fast (BEP 6) and the extension protocol (BEP 10).
     pub const OURS: Reserved = Reserved([0, 0, 0, 0, 0, 0x10, 0, 0x04]);
 
+    /// The extension protocol alone: who has no torrent yet cannot say what it has of it, which Fast wants to hear first.
+    pub const EXTENDED: Reserved = Reserved([0, 0, 0, 0, 0, 0x10, 0, 0]);
+
     /// Speaks the extension protocol (BEP 10).
     pub fn extended(self) -> bool {
         self.0[5] & 0x10 != 0

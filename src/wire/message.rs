@@ -65,6 +65,18 @@ pub struct Bounds {
     pub block: usize,
 }
 
+impl Bounds {
+    /// For who does not know the torrent yet and wants none of its blocks: the bitfield that `input` may begin with has
+    /// whatever length it says it has, up to that of the largest torrent.
+    pub fn of_stranger(input: &[u8]) -> Bounds {
+        let bitfield = match *input {
+            [a, b, c, d, 5, ..] => usize::try_from(u32::from_be_bytes([a, b, c, d])).unwrap_or(0).saturating_sub(1),
+            _ => 0,
+        };
+        Bounds { bitfield, block: 0 }
+    }
+}
+
 /// A message that no well-behaved peer sends.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, thiserror::Error)]
 pub enum WireError {
@@ -303,6 +315,20 @@ mod tests {
         }
         let length = u32::MAX;
         assert_eq!(decode(&length.to_be_bytes(), BOUNDS), Err(WireError::TooLong { length }));
+    }
+
+    #[test]
+    fn who_does_not_know_the_torrent_reads_a_bitfield_of_any_length_that_a_torrent_has() {
+        let mut bytes = Vec::new();
+        Message::Bitfield(&[0xff; 77]).encode(&mut bytes);
+        assert_eq!(decode(&bytes, Bounds::of_stranger(&bytes)), Ok(Some((Message::Bitfield(&[0xff; 77]), 82))));
+        assert_eq!(decode(&bytes[..3], Bounds::of_stranger(&bytes[..3])), Ok(None));
+        let length = limits::MESSAGE + 1;
+        let mut endless = length.to_be_bytes().to_vec();
+        endless.push(5);
+        assert_eq!(decode(&endless, Bounds::of_stranger(&endless)), Err(WireError::TooLong { length }));
+        let header = piece_header(BLOCK);
+        assert_eq!(decode(&header, Bounds::of_stranger(&header)), Err(WireError::UnwantedBlock));
     }
 
     #[test]
