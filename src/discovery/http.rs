@@ -1,7 +1,5 @@
 //! Announces over HTTP and HTTPS. One client for each family, bound to it, so that a tracker with both kinds of
 //! addresses hears of both of ours. Connections are kept alive and used again.
-//!
-//! No proxy is used, whatever the environment says: the tracker would take the proxy's address for ours.
 
 use std::io;
 use std::net::IpAddr;
@@ -11,6 +9,7 @@ use std::time::Duration;
 use reqwest::{Client, Response, Url, redirect};
 use tokio::sync::OnceCell;
 
+use super::client::{self, causes, chain, explain};
 use super::error::AnnounceError;
 use super::request::Family;
 use super::resolve::{ForFamily, Resolver};
@@ -120,20 +119,14 @@ impl Http {
 
 impl Clients {
     fn new(config: &HttpConfig, resolver: &Arc<Resolver>) -> Result<Clients, reqwest::Error> {
-        // an error means that the process has a provider already, which is as good
-        let _ = rustls::crypto::ring::default_provider().install_default();
-        let build = |family: Family, kept: usize, trust: bool| {
-            let builder = config.builder(family, resolver).pool_max_idle_per_host(kept);
-            // with no authorities at all, HTTP must go on working
-            if trust { builder.build() } else { builder.tls_certs_only([]).build() }
+        let of = |family: Family, kept: usize| {
+            client::build(|| config.builder(family, resolver).pool_max_idle_per_host(kept))
         };
         let keep = limits::ANNOUNCES_PER_HTTP_HOST;
-        let (v4, trust) = match build(Family::V4, keep, true) {
-            Ok(client) => (client, true),
-            Err(_) => (build(Family::V4, keep, false)?, false),
-        };
-        let kept = [v4, build(Family::V6, keep, trust)?];
-        Ok(Clients { kept, fresh: [build(Family::V4, 0, trust)?, build(Family::V6, 0, trust)?], trust })
+        let (v4, trust) = of(Family::V4, keep)?;
+        let kept = [v4, of(Family::V6, keep)?.0];
+        let fresh = [of(Family::V4, 0)?.0, of(Family::V6, 0)?.0];
+        Ok(Clients { kept, fresh, trust })
     }
 }
 
@@ -143,20 +136,12 @@ impl HttpConfig {
             Family::V4 => self.local[0],
             Family::V6 => self.local[1],
         };
-        let builder = match &self.device {
-            Some(device) => Client::builder().interface(device),
-            None => Client::builder(),
-        };
-        builder
-            .user_agent(self.user_agent.as_str())
-            .no_proxy()
-            .referer(false)
+        client::builder(&self.user_agent, self.device.as_deref())
             .redirect(redirect::Policy::limited(limits::TRACKER_REDIRECTS))
             .local_address(local)
             .dns_resolver(Arc::new(ForFamily { resolver: Arc::clone(resolver), family }))
             .connect_timeout(self.patience / 2)
             .timeout(self.patience)
-            .pool_idle_timeout(Duration::from_secs(30))
     }
 }
 
@@ -181,36 +166,4 @@ async fn read_body(response: &mut Response) -> Result<Result<Vec<u8>, reqwest::E
             Err(error) => return Ok(Err(error)),
         }
     }
-}
-
-fn explain(error: &rustls::Error) -> String {
-    use rustls::CertificateError::{Expired, ExpiredContext, NotValidForName, NotValidForNameContext, UnknownIssuer};
-    match error {
-        rustls::Error::InvalidCertificate(UnknownIssuer) => {
-            "its certificate is signed by nobody that this system trusts; a private authority can be named in \
-             SSL_CERT_FILE"
-                .into()
-        }
-        rustls::Error::InvalidCertificate(Expired | ExpiredContext { .. }) => {
-            "its certificate has expired (or this machine's clock is wrong)".into()
-        }
-        rustls::Error::InvalidCertificate(NotValidForName | NotValidForNameContext { .. }) => {
-            "its certificate is for another name".into()
-        }
-        other => other.to_string(),
-    }
-}
-
-fn chain(error: &(dyn std::error::Error + 'static)) -> String {
-    causes(error).map(ToString::to_string).collect::<Vec<_>>().join(": ")
-}
-
-/// The error and what caused it. An `io::Error` hides what it wraps from `source`, so that is asked for.
-fn causes<'a>(
-    error: &'a (dyn std::error::Error + 'static),
-) -> impl Iterator<Item = &'a (dyn std::error::Error + 'static)> {
-    std::iter::successors(Some(error), |&cause| match cause.downcast_ref::<io::Error>().and_then(io::Error::get_ref) {
-        Some(wrapped) => Some(wrapped as &(dyn std::error::Error + 'static)),
-        None => cause.source(),
-    })
 }

@@ -13,6 +13,7 @@
 //! decide nothing. Rules implemented: BEP 3, 7, 12, 15, 23, 24, 27, 31, 41, 48.
 
 mod announcer;
+pub mod client;
 mod datagram;
 mod driver;
 mod error;
