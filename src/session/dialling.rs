@@ -47,7 +47,7 @@ impl Dialling {
 }
 
 /// A tracker may name anything: broadcast and unspecified addresses and port 0 are nobody's.
-fn is_dialable(address: SocketAddr) -> bool {
+pub(super) fn is_dialable(address: SocketAddr) -> bool {
     let ip = address.ip();
     let broadcast = matches!(ip, std::net::IpAddr::V4(v4) if v4.is_broadcast());
     address.port() != 0 && !ip.is_unspecified() && !ip.is_multicast() && !broadcast

@@ -11,6 +11,8 @@ mod dialling;
 mod entry;
 mod fleet;
 mod identity;
+mod messages;
+pub mod metadata;
 mod process;
 mod seeding;
 mod status;
