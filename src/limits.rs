@@ -103,6 +103,18 @@ pub const FOUND_QUEUE: usize = 256;
 /// Torrents in one UDP scrape (BEP 15).
 pub const SCRAPE_HASHES: usize = 74;
 
+/// Web seeds of one torrent that are used at once; more servers would rarely be faster than these.
+pub const WEB_SEEDS: usize = 8;
+/// Requests that a web seed queues: two ranges of blocks, so that the next one waits when one has come.
+pub const WEB_SEED_REQUESTS: usize = 500;
+/// Bytes that one request to a web seed names: few enough requests for any server's log, and the answer is lost quickly
+/// where others were faster.
+pub const WEB_SEED_RANGE: u64 = 4 * 1024 * 1024;
+/// Redirects that one request to a web seed follows; mirror networks need one or two.
+pub const WEB_SEED_REDIRECTS: usize = 5;
+
+const _: () = assert!(WEB_SEED_REQUESTS as u64 * BLOCK as u64 > WEB_SEED_RANGE, "a range can be asked for in full");
+
 /// Files that one block may lie in. A 16 KiB block of a source tree lies in a handful; each may cost an open and a map on
 /// the reactor, so a torrent made of thousands of one-byte files must not take it over.
 pub const FILES_PER_BLOCK: usize = 256;

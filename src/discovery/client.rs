@@ -55,7 +55,10 @@ pub fn describe(error: reqwest::Error) -> String {
 
 /// The error and its causes in one line.
 pub(super) fn chain(error: &(dyn std::error::Error + 'static)) -> String {
-    causes(error).map(ToString::to_string).collect::<Vec<_>>().join(": ")
+    let mut texts: Vec<String> = causes(error).map(ToString::to_string).collect();
+    // what only wraps another error often says the same
+    texts.dedup();
+    texts.join(": ")
 }
 
 /// The error and what caused it. An `io::Error` hides what it wraps from `source`, so that is asked for.

@@ -16,6 +16,7 @@ pub mod metadata;
 mod process;
 mod seeding;
 mod status;
+pub mod web_seed;
 
 pub use config::{SessionConfig, SessionError, TrackerChoice};
 pub use descriptors::raise_descriptor_limit;
