@@ -13,6 +13,11 @@
 //! transmission-cli takes the short stop between metadata and data of a magnet link for its end, now and then: magnet
 //! links go to the daemon, which is the same engine. On a busy machine it does so at its start too, with status 0:
 //! whoever ends like that before its download is complete is started again.
+//!
+//! qBittorrent takes a torrent out of its engine and in again once it has dealt with the metadata of a magnet link. Where
+//! all the data came before that, the torrent is found complete when it is checked, and 4.5.2 then takes it for one
+//! that always was: it calls nobody (`TorrentImpl::handleTorrentCheckedAlert` sets the status of a seed, and
+//! `handleTorrentFinishedAlert` returns at once where that is set). Its record of the torrent says that it is complete.
 
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
@@ -73,6 +78,8 @@ pub(crate) struct Leecher {
     process: Process,
     done: PathBuf,
     downloads: PathBuf,
+    /// where it keeps what it knows of torrents, if that tells whether they are complete
+    records: Option<PathBuf>,
 }
 
 /// What a client is told at its start.
@@ -113,13 +120,15 @@ impl Leecher {
         };
         command.current_dir(&setting.home).env("HOME", &setting.home).env("LC_ALL", "C.UTF-8");
         let process = Process::start(command, &name, workspace, false);
-        Self { client, process, done: setting.done, downloads: setting.downloads }
+        let records = setting.home.join("profile/qBittorrent/data/BT_backup");
+        let records = (client == Client::Qbittorrent).then_some(records);
+        Self { client, process, done: setting.done, downloads: setting.downloads, records }
     }
 
     /// Waits until it has the content, and compares that with the source in `source`, file by file.
     pub(crate) fn finish(&mut self, content: Content, source: &Path) {
         wait_for(&format!("{:?} says that it is done", self.client), DOWNLOAD, || {
-            if !self.done.exists() {
+            if !self.is_done() {
                 self.keep_running();
                 return None;
             }
@@ -151,9 +160,21 @@ impl Leecher {
 
     /// Whether it said that it is done.
     pub(crate) fn is_done(&self) -> bool {
-        self.done.exists()
+        self.done.exists() || self.records.as_deref().is_some_and(records_a_seed)
     }
 }
+
+/// Whether qBittorrent has written down that it seeds the torrent.
+fn records_a_seed(folder: &Path) -> bool {
+    let says_so = |path: PathBuf| {
+        let record = std::fs::read(path).unwrap_or_default();
+        record.windows(SEED.len()).any(|bytes| bytes == SEED)
+    };
+    let records = std::fs::read_dir(folder).into_iter().flatten().filter_map(Result::ok).map(|entry| entry.path());
+    records.filter(|path| path.extension().is_some_and(|extension| extension == "fastresume")).any(says_so)
+}
+
+const SEED: &[u8] = b"14:qBt-seedStatusi1e";
 
 fn hook(home: &Path) -> String {
     std::fs::create_dir_all(home).expect("a home for the client");

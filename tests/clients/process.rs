@@ -114,6 +114,14 @@ impl Workspace {
         std::fs::create_dir_all(&path).expect("a folder in the workspace");
         path
     }
+
+    /// A file of it in a line.
+    fn described(&self, file: &Path) -> String {
+        let name = file.strip_prefix(self.path()).unwrap_or(file).display();
+        let Ok(metadata) = std::fs::metadata(file) else { return format!("{name} is gone") };
+        let age = metadata.modified().ok().and_then(|time| time.elapsed().ok()).unwrap_or_default();
+        format!("{:>10} {:>6} {name}", metadata.len(), age.as_secs())
+    }
 }
 
 impl Drop for Workspace {
@@ -121,21 +129,36 @@ impl Drop for Workspace {
         if !std::thread::panicking() {
             return;
         }
-        let mut logs: Vec<PathBuf> = std::fs::read_dir(self.path())
-            .into_iter()
-            .flatten()
-            .filter_map(|entry| entry.ok().map(|entry| entry.path()))
-            .filter(|path| path.extension().is_some_and(|extension| extension == "log"))
-            .collect();
-        logs.sort();
-        for log in logs {
-            let text = std::fs::read(&log).unwrap_or_default();
-            let text = String::from_utf8_lossy(&text);
-            let lines: Vec<&str> = text.lines().collect();
-            eprintln!("---- {} (last of {} lines)", log.display(), lines.len());
-            for line in &lines[lines.len().saturating_sub(40)..] {
-                eprintln!("{}", line.chars().take(400).collect::<String>());
-            }
+        let mut files = Vec::new();
+        files_in(self.path(), &mut files);
+        files.sort();
+        eprintln!("---- {} (bytes of each file, last written seconds ago)", self.path().display());
+        for file in &files {
+            eprintln!("{}", self.described(file));
         }
+        // those that clients keep by themselves lie deeper
+        let is_log = |file: &&PathBuf| file.extension().is_some_and(|extension| extension == "log");
+        files.iter().filter(is_log).for_each(|log| print_tail(log));
+    }
+}
+
+/// All files in a folder and those below it.
+fn files_in(folder: &Path, files: &mut Vec<PathBuf>) {
+    for entry in std::fs::read_dir(folder).into_iter().flatten().filter_map(Result::ok) {
+        match entry.file_type() {
+            Ok(kind) if kind.is_dir() => files_in(&entry.path(), files),
+            Ok(kind) if kind.is_file() => files.push(entry.path()),
+            _ => {}
+        }
+    }
+}
+
+fn print_tail(log: &Path) {
+    let text = std::fs::read(log).unwrap_or_default();
+    let text = String::from_utf8_lossy(&text);
+    let lines: Vec<&str> = text.lines().collect();
+    eprintln!("---- {} (last of {} lines)", log.display(), lines.len());
+    for line in &lines[lines.len().saturating_sub(40)..] {
+        eprintln!("{}", line.chars().take(400).collect::<String>());
     }
 }
