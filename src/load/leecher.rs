@@ -11,7 +11,7 @@ use super::picker::Picker;
 use super::pieces::{Loading, Verifier};
 use super::plan::{Behaviour, Plan};
 use super::protocol::{self, Block};
-use super::stream::{Event, Incoming, Request, Stream};
+use super::stream::{Event, Expected, Incoming, Request, Stream};
 use super::{Mode, socket};
 
 /// Microseconds after which a silent leecher says that it is alive: clients close after two minutes.
@@ -168,9 +168,11 @@ impl Leecher {
 
     fn receive(&mut self, context: &mut Context<'_>) -> io::Result<Turn> {
         self.stream.wake(&mut Intake::of(&self.socket, &mut self.loading, context))?;
+        let plan = context.plan;
         for _ in 0..EVENTS_PER_TURN {
             let mut intake = Intake::of(&self.socket, &mut self.loading, context);
-            let event = match self.stream.next(&mut intake, &self.requests, &mut self.budget) {
+            let expected = Expected { requests: &self.requests, geometry: plan.torrent.geometry() };
+            let event = match self.stream.next(&mut intake, expected, &mut self.budget) {
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => None,
                 event => event?,
             };

@@ -7,17 +7,22 @@
 //! - it is that of the next request: all was as expected;
 //! - it is another message: nothing wrong either, since only whole messages were taken;
 //! - it is no message: something stood between the blocks, so the last of them ends later. The stream is searched for the
-//!   head of a block that was asked for ([`State::Seek`]), and the connection goes on block by block for a while;
-//! - it is that of another request: the seeder answers out of order, and this connection goes on block by block for good.
+//!   head of a block ([`State::Seek`]), and the connection goes on block by block for a while;
+//! - it is that of another block: the seeder answers out of order, and this connection goes on block by block for good.
+//!
+//! Which blocks those were that were taken unseen is not known then, only how many: a seeder with several disk threads
+//! (libtorrent, qBittorrent) sends what is read first, and the very next head may be that of a request which was struck
+//! long ago. Any block that the torrent has is a head therefore, and where it is not open it stands for one that is.
 //!
 //! Makes no system call itself: [`Incoming`] is the socket, or in the tests a list of bytes.
 
 use std::collections::VecDeque;
 use std::io;
 
-use crate::ids::InfoHash;
+use crate::ids::{InfoHash, PieceIndex};
+use crate::metainfo::Geometry;
 
-use super::protocol::{self, Block, HANDSHAKE, Head, PIECE_HEAD};
+use super::protocol::{self, BLOCK, Block, HANDSHAKE, Head, PIECE_HEAD};
 
 /// Blocks that are taken one by one after a message stood between them.
 const CAREFUL: u32 = 64;
@@ -42,6 +47,29 @@ pub(super) trait Incoming {
 pub(super) struct Request {
     pub(super) block: Block,
     pub(super) sent: u64,
+}
+
+/// What may come.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Expected<'a> {
+    /// Open requests, the oldest first.
+    pub(super) requests: &'a VecDeque<Request>,
+    /// Of the torrent that they are for.
+    pub(super) geometry: &'a Geometry,
+}
+
+impl Expected<'_> {
+    /// Whether `block` is one that leechers ask for, at whatever time.
+    fn has(&self, block: Block) -> bool {
+        let length = self.geometry.piece_length(PieceIndex(block.piece));
+        let rest = length.saturating_sub(block.begin);
+        block.begin.is_multiple_of(BLOCK) && rest > 0 && block.length == BLOCK.min(rest)
+    }
+
+    /// An open request that a block of that length may have answered.
+    fn of_length(&self, length: u32) -> Option<usize> {
+        self.requests.iter().position(|request| request.block.length == length)
+    }
 }
 
 /// What came.
@@ -131,20 +159,20 @@ impl Stream {
         self.queued
     }
 
-    /// The next thing that came; nothing if what was there is read. `requests` are the open ones, the oldest first.
+    /// The next thing that came; nothing if what was there is read.
     pub(super) fn next(
         &mut self,
         io: &mut impl Incoming,
-        requests: &VecDeque<Request>,
+        expected: Expected<'_>,
         budget: &mut usize,
     ) -> io::Result<Option<Event>> {
         loop {
             let step = match self.state {
                 State::Handshake => self.handshake(io, budget)?,
-                State::Head => self.at_boundary(io, requests, budget)?,
-                State::Blocks { .. } => self.blocks(io, requests, budget)?,
+                State::Head => self.at_boundary(io, expected, budget)?,
+                State::Blocks { .. } => self.blocks(io, expected.requests, budget)?,
                 State::Skip { left } => self.skip(io, left, budget)?,
-                State::Seek { left } => self.seek(io, requests, left, budget)?,
+                State::Seek { left } => self.seek(io, expected, left, budget)?,
             };
             match step {
                 Step::Go => {}
@@ -184,16 +212,11 @@ impl Stream {
         self.have -= count;
     }
 
-    fn at_boundary(
-        &mut self,
-        io: &mut impl Incoming,
-        requests: &VecDeque<Request>,
-        budget: &mut usize,
-    ) -> io::Result<Step> {
+    fn at_boundary(&mut self, io: &mut impl Incoming, expected: Expected<'_>, budget: &mut usize) -> io::Result<Step> {
         let head = protocol::head(&self.head[..self.have]);
         Ok(match head {
             Head::More => return self.fill(io, PIECE_HEAD, budget),
-            Head::Piece(block) => self.piece(block, requests),
+            Head::Piece(block) => self.piece(block, expected),
             Head::Trifle(4) if self.unseen && self.doubtful => self.out_of_step(),
             Head::Trifle(length) => {
                 self.doubtful |= length == 4;
@@ -220,25 +243,21 @@ impl Stream {
         event.map_or(Step::Go, Step::Tell)
     }
 
-    fn piece(&mut self, block: Block, requests: &VecDeque<Request>) -> Step {
-        let found = requests.iter().position(|request| request.block == block);
-        let first = match found {
-            Some(0) => 0,
-            Some(place) => {
-                self.careful = u32::MAX;
-                place
-            }
-            None if self.unseen => return self.out_of_step(),
-            // answered out of order among blocks that were taken unseen: it stands for one of them, which is still open
-            None if self.ever_unseen && requests.front().is_some_and(|oldest| oldest.block.length == block.length) => {
-                self.careful = u32::MAX;
-                0
-            }
-            None => {
-                let event = Some(Event::Unasked);
-                return self.pass_over(PIECE_HEAD + block.length as usize, event);
-            }
+    fn piece(&mut self, block: Block, expected: Expected<'_>) -> Step {
+        let open = expected.requests.iter().position(|request| request.block == block);
+        let known = expected.has(block);
+        if open.is_none() && self.unseen && !known {
+            return self.out_of_step();
+        }
+        // out of order, and struck among blocks that were taken unseen: one of those is still to come, and open
+        let struck = open.is_none() && self.ever_unseen && known;
+        let other = struck.then(|| expected.of_length(block.length)).flatten();
+        let Some(first) = open.or(other) else {
+            return self.pass_over(PIECE_HEAD + block.length as usize, Some(Event::Unasked));
         };
+        if open != Some(0) {
+            self.careful = u32::MAX;
+        }
         self.have = 0;
         self.unseen = false;
         self.state = State::Blocks { first, more: 0, offset: 0, left: block.length as usize };
@@ -289,11 +308,11 @@ impl Stream {
         Step::Go
     }
 
-    /// Moves on byte by byte until a head stands at the front that was asked for. Rare: cost does not matter.
+    /// Moves on byte by byte until the head of a block stands at the front. Rare: cost does not matter.
     fn seek(
         &mut self,
         io: &mut impl Incoming,
-        requests: &VecDeque<Request>,
+        expected: Expected<'_>,
         left: u32,
         budget: &mut usize,
     ) -> io::Result<Step> {
@@ -301,7 +320,7 @@ impl Stream {
             return self.fill(io, PIECE_HEAD, budget);
         }
         if let Head::Piece(block) = protocol::head(&self.head[..PIECE_HEAD])
-            && requests.iter().any(|request| request.block == block)
+            && expected.has(block)
         {
             (self.state, self.unseen) = (State::Head, false);
             return Ok(Step::Tell(Event::Resynchronised));
