@@ -295,6 +295,45 @@ fn ctrl_c_ends_the_seeder_and_removes_the_payload() {
     assert_eq!(std::fs::read_dir(folder.path()).expect("read").count(), 0);
 }
 
+/// Killed, it can end nothing: its seeder went on serving for good.
+#[test]
+fn a_seeder_ends_with_the_bench_that_started_it_even_if_that_is_killed() {
+    let folder = workspace();
+    let mut command = sower(folder.path());
+    command.args(["bench", "--payload-size", "3MB", "--peers", "2", "--duration", "600"]);
+    let mut bench = command.stdout(Stdio::null()).stderr(Stdio::null()).spawn().expect("the program runs");
+    let children = format!("/proc/{0}/task/{0}/children", bench.id());
+    let seeder = within(Duration::from_secs(60), || {
+        std::fs::read_to_string(&children).ok()?.split_whitespace().next()?.parse::<u32>().ok()
+    });
+    bench.kill().expect("it runs");
+    bench.wait().expect("it was killed");
+    let seeder = seeder.expect("it starts a seeder, as a child of its first thread");
+    let gone = within(Duration::from_secs(20), || (!runs_still(seeder)).then_some(()));
+    if gone.is_none() {
+        let _ = Command::new("kill").args(["-s", "KILL", &seeder.to_string()]).status();
+    }
+    assert!(gone.is_some(), "the seeder runs on");
+}
+
+/// Whether a process is there and not one that merely was not waited for yet.
+fn runs_still(process: u32) -> bool {
+    let stat = std::fs::read_to_string(format!("/proc/{process}/stat")).unwrap_or_default();
+    stat.rsplit_once(") ").is_some_and(|(_, rest)| !rest.starts_with(['Z', 'X']))
+}
+
+/// The first answer of `look`, if there is one in time.
+fn within<T>(limit: Duration, mut look: impl FnMut() -> Option<T>) -> Option<T> {
+    let end = Instant::now() + limit;
+    loop {
+        let answer = look();
+        if answer.is_some() || Instant::now() >= end {
+            return answer;
+        }
+        std::thread::sleep(Duration::from_millis(20));
+    }
+}
+
 #[test]
 fn wrong_usage_is_told() {
     let folder = workspace();

@@ -145,7 +145,9 @@ fn command(flags: &Flags, payload: &Payload, peers: usize) -> anyhow::Result<Com
         command.arg("--congestion").arg(name);
     }
     command.current_dir(payload.folder()).env("SOWER_STATE", payload.folder().join("state"));
-    command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    // its standard input ends with us, even if we are killed
+    command.arg("--until-input-ends").stdin(Stdio::piped());
+    command.stdout(Stdio::piped()).stderr(Stdio::piped());
     Ok(command)
 }
 

@@ -7,11 +7,14 @@ mod view;
 
 use std::io;
 use std::net::IpAddr;
+use std::os::fd::AsFd;
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::Duration;
 
 use anyhow::Context;
+use tokio::io::AsyncReadExt;
+use tokio::net::unix::pipe;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::time::MissedTickBehavior;
 
@@ -99,6 +102,9 @@ pub(super) struct Args {
     /// One JSON object a line instead of text.
     #[arg(long)]
     json: bool,
+    /// End when standard input, a pipe, does: for a program that starts this one and may be killed.
+    #[arg(long, hide = true)]
+    until_input_ends: bool,
 }
 
 /// Runs the command until Ctrl-C.
@@ -111,7 +117,7 @@ pub(super) fn run(args: Args) -> anyhow::Result<ExitCode> {
 }
 
 async fn seed(args: Args) -> anyhow::Result<ExitCode> {
-    let mut stop = StopSignals::new()?;
+    let mut stop = Stop::new(args.until_input_ends)?;
     let sources = prepare::look(&args.paths, args.data.as_deref())?;
     let descriptors = raise_descriptor_limit();
     let mut view = View::new(args.json);
@@ -145,7 +151,7 @@ async fn seed(args: Args) -> anyhow::Result<ExitCode> {
 }
 
 /// Ends in order; a second signal ends at once.
-async fn finish(session: Session, view: &mut View, mut stop: StopSignals) -> anyhow::Result<ExitCode> {
+async fn finish(session: Session, view: &mut View, mut stop: Stop) -> anyhow::Result<ExitCode> {
     view.stopping();
     tokio::select! {
         farewell = session.shutdown() => view.stopped(&farewell),
@@ -184,21 +190,37 @@ fn session_config(args: &Args, sources: &[Source], descriptors: u64) -> SessionC
     }
 }
 
-/// Ctrl-C and the request of a service manager.
-struct StopSignals {
+/// Ctrl-C, the request of a service manager, and the end of whoever started us.
+struct Stop {
     interrupt: Signal,
     terminate: Signal,
+    /// Its other end closes when that program ends, however it ends.
+    input: Option<pipe::Receiver>,
 }
 
-impl StopSignals {
-    fn new() -> io::Result<StopSignals> {
-        Ok(StopSignals { interrupt: signal(SignalKind::interrupt())?, terminate: signal(SignalKind::terminate())? })
+impl Stop {
+    fn new(until_input_ends: bool) -> anyhow::Result<Stop> {
+        let input = until_input_ends.then(input).transpose().context("standard input is no pipe")?;
+        let (interrupt, terminate) = (signal(SignalKind::interrupt())?, signal(SignalKind::terminate())?);
+        Ok(Stop { interrupt, terminate, input })
     }
 
     async fn wait(&mut self) {
         tokio::select! {
             _ = self.interrupt.recv() => {}
             _ = self.terminate.recv() => {}
+            // once is enough: what follows may go on in order
+            () = end_of(self.input.as_mut()) => self.input = None,
         }
     }
+}
+
+fn input() -> io::Result<pipe::Receiver> {
+    pipe::Receiver::from_owned_fd(io::stdin().as_fd().try_clone_to_owned()?)
+}
+
+async fn end_of(input: Option<&mut pipe::Receiver>) {
+    let Some(input) = input else { return std::future::pending().await };
+    // nothing is expected there, and nothing that comes is of any use
+    while input.read(&mut [0; 64]).await.is_ok_and(|count| count > 0) {}
 }
