@@ -171,7 +171,8 @@ impl<'run> Thread<'run> {
         let plan = self.context.plan;
         let in_flight = plan.active.saturating_mul(plan.depth);
         let length = if in_flight >= IN_FLIGHT { PAUSE } else { Duration::ZERO };
-        let begun = Instant::now();
+        // by the same clock as what it is taken from: another process may have had the core meanwhile
+        let (begun, cpu) = (Instant::now(), own_cpu());
         while plan.spin && begun.elapsed() < SPIN {
             let pause = Instant::now();
             while pause.elapsed() < length {
@@ -183,7 +184,7 @@ impl<'run> Thread<'run> {
             }
         }
         if self.window.is_some() {
-            self.spun += begun.elapsed();
+            self.spun += own_cpu().saturating_sub(cpu);
         }
         if events.is_empty() { self.poll(events, SLEEP_NANOSECONDS) } else { Ok(()) }
     }

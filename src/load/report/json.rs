@@ -80,6 +80,8 @@ pub struct Run {
     pub pieces_bad: u64,
     /// All threads of the load.
     pub load_threads: Vec<Thread>,
+    /// Payload for each second of their processor time: what one full core of the load would take.
+    pub bytes_per_load_cpu_second: Option<u64>,
     /// The seeder, where its process is known.
     pub seeder: Option<Process>,
 }
@@ -173,6 +175,7 @@ impl Run {
             pieces_verified: run.pieces_verified,
             pieces_bad: run.pieces_bad,
             load_threads: run.load_threads.iter().map(Thread::of).collect(),
+            bytes_per_load_cpu_second: super::summary::bytes_per_load_cpu_second(run),
             seeder: run.seeder.as_ref().map(Process::of),
         }
     }

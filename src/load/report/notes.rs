@@ -2,7 +2,7 @@
 
 use super::Summary;
 use super::numbers::{Unit, grouped, printable};
-use super::summary::groups;
+use super::summary::{bytes_per_load_cpu_second, groups, spread};
 use crate::load::{Limit, Machine, Mode, Outcome, ThreadUse};
 
 /// Threads that are told of one by one.
@@ -18,6 +18,7 @@ pub(super) fn find(rows: &[Summary], outcomes: &[Outcome], machine: &Machine) ->
     let mut notes: Vec<String> = rows.iter().filter_map(bad_pieces).collect();
     notes.extend(rows.iter().filter_map(nothing));
     notes.extend(rows.iter().zip(&groups).filter_map(|(row, rounds)| lower_bound(row, rounds, machine)));
+    notes.extend(rows.iter().zip(&groups).filter_map(|(row, rounds)| room(row, rounds)));
     notes.extend(efficiency(rows, &groups));
     notes.extend(rows.iter().filter_map(errors));
     notes.extend(rows.iter().filter_map(verified));
@@ -58,6 +59,23 @@ fn lower_bound(row: &Summary, rounds: &[&Outcome], machine: &Machine) -> Option<
         unit.show(rate),
         unit.name,
         100.0 * busiest
+    ))
+}
+
+/// Where nothing is known of the other side: what this one would take. It is waiting that is not counted, so that the
+/// figure is that of a thread which has no time to wait.
+fn room(row: &Summary, rounds: &[&Outcome]) -> Option<String> {
+    if row.limit != Limit::Elsewhere || rounds.iter().any(|run| run.seeder.is_some()) {
+        return None;
+    }
+    let rate = spread(rounds, bytes_per_load_cpu_second)?.median;
+    let unit = Unit::for_largest(rate);
+    Some(format!(
+        "{}: the load was not full: it took {} {} for each second of its processor time (its busiest thread used {:.0} % of a core)",
+        name(row),
+        unit.show(rate),
+        unit.name,
+        100.0 * busiest_share(rounds)
     ))
 }
 

@@ -162,6 +162,11 @@ pub(super) fn bytes_per_cpu_second(run: &Outcome) -> Option<u64> {
     rate(run.bytes, run.seeder.as_ref()?.threads.iter().map(|thread| thread.cpu).sum())
 }
 
+/// What one full core of the load would take.
+pub(super) fn bytes_per_load_cpu_second(run: &Outcome) -> Option<u64> {
+    rate(run.bytes, run.load_threads.iter().map(|thread| thread.cpu).sum())
+}
+
 /// Six digits: what lies beyond them is rounding of floats.
 pub(super) fn fairness(run: &Outcome) -> f64 {
     (run.fairness() * 1e6).round() / 1e6
@@ -184,7 +189,10 @@ fn worst(limits: impl Iterator<Item = Limit>) -> Limit {
 }
 
 /// Over the rounds that have the figure.
-fn spread<Number: Middle>(rounds: &[&Outcome], figure: impl Fn(&Outcome) -> Option<Number>) -> Option<Spread<Number>> {
+pub(super) fn spread<Number: Middle>(
+    rounds: &[&Outcome],
+    figure: impl Fn(&Outcome) -> Option<Number>,
+) -> Option<Spread<Number>> {
     let values: Vec<Number> = rounds.iter().filter_map(|run| figure(run)).collect();
     (!values.is_empty()).then(|| Spread::of(values))
 }

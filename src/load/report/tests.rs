@@ -55,6 +55,17 @@ fn a_figure_held_back_by_the_load_says_so_in_its_row_and_in_words() {
 }
 
 #[test]
+fn where_no_seeder_is_known_the_load_tells_what_it_would_take() {
+    let mut run = full("ready-made, 50 peers", 50, 9_000_000_000, 0.4);
+    let says = |run: &Outcome| report(vec![run.clone()]).table(1_000).contains("it took 22.5 GB for each second");
+    assert!(!says(&run), "the seeder was full: nobody asks");
+    run.seeder = None;
+    assert!(says(&run));
+    run.load_threads = vec![thread("load-0", 0.99)];
+    assert!(!says(&run), "then it is in the table");
+}
+
+#[test]
 fn bytes_per_cpu_second_carry_a_warning_where_the_seeder_had_time_left() {
     assert!(!report(vec![full("50 peers", 50, 1 << 33, 0.5)]).table(80).contains("CPU-second"));
     let mut idle = full("50 peers", 50, 1 << 33, 0.5);
@@ -119,7 +130,7 @@ fn field_names_of_the_document_are_kept() {
     let run = &value["runs"][1];
     assert_eq!(
         keys(run),
-        "active_peers bytes bytes_of_active_peers bytes_per_cpu_second bytes_per_second chokes connections depth disconnects \
+        "active_peers bytes bytes_of_active_peers bytes_per_cpu_second bytes_per_load_cpu_second bytes_per_second chokes connections depth disconnects \
          fairness first_error latency_us limit load_threads mode order peers pieces_bad pieces_verified protocol_errors \
          rejects scenario seeder unchoke_us window_seconds"
     );
@@ -133,7 +144,7 @@ fn field_names_of_the_document_are_kept() {
     let summary = &value["summaries"][1];
     assert_eq!(
         keys(summary),
-        "active_peers bytes bytes_per_cpu_second bytes_per_second chokes depth disconnects disk_read_bytes fairness \
+        "active_peers bytes bytes_per_cpu_second bytes_per_load_cpu_second bytes_per_second chokes depth disconnects disk_read_bytes fairness \
          latency_us limit mapped_bytes mode order peers pieces_bad pieces_verified private_bytes protocol_errors rejects \
          rounds scenario unchoke_p50_us"
     );
