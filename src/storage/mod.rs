@@ -12,7 +12,7 @@ mod resume;
 
 pub use check::{CheckError, Checker, Hashed, Report};
 pub use content::{Cause, Content, ContentError, FileFault, Identity, LeftOut, Reason, Walk, WalkError};
-pub use disk::{Disk, DiskMode, Read, ReadAnswer, ReadPart};
+pub use disk::{Disk, DiskMode, Read, ReadAnswer, ReadPart, Write, WritePart, Written};
 pub use layout::{Layout, Recipe};
 pub use map::MappedFile;
 pub use map_table::Maps;

@@ -4,16 +4,21 @@
 //! default seccomp profile of containers, `kernel.io_uring_disabled`) or too old, a few threads do the same with plain
 //! calls. Which it is shows at start, in [`Disk::describe`].
 //!
-//! Reads take their buffer with them and bring it back, so memory is bounded by the buffers that the askers own, and
-//! their answers always fit: a channel as long as the asker's buffers never blocks the disk thread. Asking blocks when the queue is
+//! Reads and writes take their buffer with them and bring it back, so memory is bounded by the buffers that the askers own.
+//! The answers of reads always fit: a channel as long as the asker's buffers never blocks the disk thread. Those of writes are a
+//! call on the disk thread, which must not wait for anything. Asking blocks when the queue is
 //! full. Buffers registered with the ring were left out: they cannot leave their thread, and a copy to the hashers costs more
 //! than they save.
 
+#[cfg(test)]
+pub(super) mod faults;
 mod plain;
 mod ring;
 
+use std::fmt;
 use std::fs::File;
 use std::io;
+use std::ops::Range;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::thread::JoinHandle;
@@ -76,15 +81,60 @@ pub struct ReadAnswer {
     pub result: Result<(), (usize, io::Error)>,
 }
 
+/// Bytes to write. All of them are, or it is an error.
+pub struct Write {
+    /// The bytes, and perhaps others.
+    pub buffer: Vec<u8>,
+    /// Which of them go where, one after another.
+    pub parts: Vec<WritePart>,
+    /// Is told on the disk thread, and must not wait.
+    pub done: Box<dyn FnOnce(Written) + Send>,
+}
+
+/// Bytes for one file.
+#[derive(Clone, Debug)]
+pub struct WritePart {
+    /// Where to.
+    pub file: Arc<File>,
+    /// First byte in the file.
+    pub offset: u64,
+    /// Which bytes of the buffer.
+    pub range: Range<usize>,
+}
+
+/// The answer to a [`Write`].
+#[derive(Debug)]
+pub struct Written {
+    /// That of the question.
+    pub buffer: Vec<u8>,
+    /// `Err`: which part failed and why; those before it are written.
+    pub result: Result<(), (usize, io::Error)>,
+}
+
+impl fmt::Debug for Write {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Write").field("parts", &self.parts).finish_non_exhaustive()
+    }
+}
+
 #[derive(Debug)]
 enum Job {
     Read(Read),
     Write(Write),
+    Sync(Sync),
+    Replace(Replace),
+}
+
+/// Files whose bytes are to survive a power cut.
+#[derive(Debug)]
+struct Sync {
+    files: Vec<Arc<File>>,
+    reply: channel::Sender<Result<(), (usize, io::Error)>>,
 }
 
 /// A file to replace.
 #[derive(Debug)]
-struct Write {
+struct Replace {
     path: PathBuf,
     /// Beside it, on the same file system.
     temporary: PathBuf,
@@ -109,8 +159,12 @@ impl Disk {
             },
             DiskMode::Plain => "as asked for".to_owned(),
         };
+        Disk::start_plain(&refused, &(Arc::new(plain::Kernel) as Arc<dyn plain::Medium>))
+    }
+
+    fn start_plain(refused: &str, medium: &Arc<dyn plain::Medium>) -> io::Result<Disk> {
         let (sender, receiver) = channel::bounded(limits::DISK_DEPTH as usize);
-        let threads = plain::start(&receiver)?;
+        let threads = plain::start(&receiver, medium)?;
         let description = format!("plain reads on {} threads ({refused})", threads.len());
         Ok(Disk { jobs: Some(Jobs::Plain(sender)), threads, description })
     }
@@ -132,13 +186,26 @@ impl Disk {
         self.ask(Job::Read(read));
     }
 
+    /// Writes bytes. Blocks while the queue is full; not for threads that run an async runtime.
+    pub fn write(&self, write: Write) {
+        self.ask(Job::Write(write));
+    }
+
+    /// Makes what was written to `files` survive a power cut (fdatasync). On an error the index says whose bytes may be lost, for
+    /// good: asking again would say that all is well. Blocks until done; not for threads that run an async runtime.
+    pub fn sync(&self, files: Vec<Arc<File>>) -> Result<(), (usize, io::Error)> {
+        let (reply, answer) = channel::bounded(1);
+        self.ask(Job::Sync(Sync { files, reply }));
+        answer.recv().unwrap_or_else(|_| Err((0, io::Error::other("the disk thread is gone"))))
+    }
+
     /// Replaces `path` by `bytes`: whatever happens, the file is the old or the new one, and once this returns the new one
     /// survives a power cut. `mode` is that of a new file (minus the process's mask). Blocks until done; not for threads that run
     /// an async runtime.
     pub fn write_atomically(&self, path: &Path, bytes: Vec<u8>, mode: u32) -> io::Result<()> {
         let (reply, answer) = channel::bounded(1);
         let temporary = temporary_beside(path)?;
-        self.ask(Job::Write(Write { path: path.to_owned(), temporary, bytes, mode, reply }));
+        self.ask(Job::Replace(Replace { path: path.to_owned(), temporary, bytes, mode, reply }));
         answer.recv().map_err(|_| io::Error::other("the disk thread is gone"))?
     }
 
@@ -154,7 +221,9 @@ impl Disk {
 impl Drop for Disk {
     fn drop(&mut self) {
         self.jobs = None;
-        for thread in self.threads.drain(..) {
+        // an answer that held the last handle is dropped on the disk thread, which ends by itself
+        let here = std::thread::current().id();
+        for thread in self.threads.drain(..).filter(|thread| thread.thread().id() != here) {
             // a panic there was reported by the thread itself
             let _ = thread.join();
         }

@@ -14,7 +14,7 @@ use tokio_uring::fs::{self, OpenOptions};
 
 use crate::limits;
 
-use super::{Job, Read, ReadAnswer, ReadPart, Write, folder_of};
+use super::{Job, Read, ReadAnswer, ReadPart, Replace, Write, WritePart, Written, folder_of};
 
 /// Starts the thread. Fails if the kernel refuses a ring or an operation that is used here.
 pub(super) fn start(jobs: mpsc::Receiver<Job>) -> io::Result<JoinHandle<()>> {
@@ -54,11 +54,15 @@ async fn serve(mut jobs: mpsc::Receiver<Job>) {
     while let Ok(slot) = Arc::clone(&depth).acquire_owned().await {
         let Some(job) = jobs.recv().await else { break };
         tokio_uring::spawn(async move {
+            // an asker that left does not want to know
             match job {
                 Job::Read(asked) => answer(asked).await,
-                Job::Write(mut asked) => {
+                Job::Write(asked) => write(asked).await,
+                Job::Sync(asked) => {
+                    let _ = asked.reply.send(sync(&asked.files).await);
+                }
+                Job::Replace(mut asked) => {
                     let replaced = replace(&mut asked).await;
-                    // an asker that left does not want to know
                     let _ = asked.reply.send(replaced);
                 }
             }
@@ -91,9 +95,8 @@ async fn append(mut buffer: Vec<u8>, part: &ReadPart) -> (io::Result<()>, Vec<u8
         buffer.resize(end, 0);
         return (Ok(()), buffer);
     };
-    // a descriptor of its own, as tokio-uring closes what it is given: 0.3 us, once for up to a mebibyte
-    let file = match File::try_clone(file) {
-        Ok(file) => fs::File::from_std(file),
+    let file = match own(file) {
+        Ok(file) => file,
         Err(error) => return (Err(error), buffer),
     };
     buffer.reserve_exact(part.length);
@@ -112,7 +115,56 @@ async fn append(mut buffer: Vec<u8>, part: &ReadPart) -> (io::Result<()>, Vec<u8
     (Ok(()), buffer)
 }
 
-async fn replace(write: &mut Write) -> io::Result<()> {
+async fn write(write: Write) {
+    let mut buffer = write.buffer;
+    let mut result = Ok(());
+    for (index, part) in write.parts.into_iter().enumerate() {
+        let (done, returned) = write_part(buffer, part).await;
+        buffer = returned;
+        if let Err(error) = done {
+            result = Err((index, error));
+            break;
+        }
+    }
+    (write.done)(Written { buffer, result });
+}
+
+async fn write_part(mut buffer: Vec<u8>, part: WritePart) -> (io::Result<()>, Vec<u8>) {
+    let file = match own(&part.file) {
+        Ok(file) => file,
+        Err(error) => return (Err(error), buffer),
+    };
+    let (mut rest, mut offset) = (part.range, part.offset);
+    while !rest.is_empty() {
+        let (written, slice) = file.write_at(buffer.slice(rest.clone()), offset).submit().await;
+        buffer = slice.into_inner();
+        match written {
+            Ok(0) => return (Err(io::ErrorKind::WriteZero.into()), buffer),
+            Ok(bytes) => (rest.start, offset) = (rest.start + bytes, offset + bytes as u64),
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            Err(error) => return (Err(error), buffer),
+        }
+    }
+    (Ok(()), buffer)
+}
+
+async fn sync(files: &[Arc<File>]) -> Result<(), (usize, io::Error)> {
+    for (index, file) in files.iter().enumerate() {
+        let synced = match own(file) {
+            Ok(file) => file.sync_data().await,
+            Err(error) => Err(error),
+        };
+        synced.map_err(|error| (index, error))?;
+    }
+    Ok(())
+}
+
+/// A descriptor of its own, as tokio-uring closes what it is given: 0.3 us, once for up to a mebibyte.
+fn own(file: &File) -> io::Result<fs::File> {
+    file.try_clone().map(fs::File::from_std)
+}
+
+async fn replace(write: &mut Replace) -> io::Result<()> {
     let mut options = OpenOptions::new();
     let file = options.write(true).create_new(true).mode(write.mode).open(&write.temporary).await?;
     let written = fill(file, write).await;
@@ -125,7 +177,7 @@ async fn replace(write: &mut Write) -> io::Result<()> {
     folder.close().await
 }
 
-async fn fill(file: fs::File, write: &mut Write) -> io::Result<()> {
+async fn fill(file: fs::File, write: &mut Replace) -> io::Result<()> {
     let (written, _) = file.write_all_at(mem::take(&mut write.bytes), 0).await;
     written?;
     file.sync_all().await?;
