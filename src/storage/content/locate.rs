@@ -21,7 +21,34 @@ pub(super) fn locate(torrent: &Metainfo, path: &Path) -> Result<Content, Content
     if !is_folder {
         return Err(ContentError::NotAFolder { path: path.to_owned(), files: torrent.files().len() });
     }
-    let mut content = Content::empty(&folder(torrent, real));
+    Ok(inside(torrent, &folder(torrent, real)))
+}
+
+/// See [`Content::below`].
+pub(super) fn below(torrent: &Metainfo, out: &Path) -> Result<Content, ContentError> {
+    let failed = |path: &Path, source| ContentError::Path { path: path.to_owned(), source };
+    std::fs::create_dir_all(out).map_err(|error| failed(out, error))?;
+    let real = out.canonicalize().map_err(|error| failed(out, error))?;
+    if torrent.is_single_file() {
+        return single(torrent, real, true).map_err(|error| failed(out, error));
+    }
+    let named = real.join(torrent.file_name());
+    if named.symlink_metadata().is_err_and(|error| error.kind() == io::ErrorKind::NotFound) {
+        return Ok(inside(torrent, &named));
+    }
+    let root = named.canonicalize().map_err(|error| failed(&named, error))?;
+    if !root.starts_with(&real) {
+        return Err(ContentError::LeadsOut(named));
+    }
+    if !root.is_dir() {
+        return Err(ContentError::NotAFolder { path: named, files: torrent.files().len() });
+    }
+    Ok(inside(torrent, &root))
+}
+
+/// A folder's files, below `root`.
+fn inside(torrent: &Metainfo, root: &Path) -> Content {
+    let mut content = Content::empty(root);
     for file in torrent.files() {
         if file.is_padding() {
             content.push_padding(file.length());
@@ -29,7 +56,7 @@ pub(super) fn locate(torrent: &Metainfo, path: &Path) -> Result<Content, Content
             content.push(file.path(), file.length());
         }
     }
-    Ok(content)
+    content
 }
 
 fn single(torrent: &Metainfo, real: PathBuf, is_folder: bool) -> io::Result<Content> {

@@ -5,6 +5,7 @@
 //! [`FileFault`] that says what to do. Nothing is kept open: thousands of torrents cost no descriptors, and a disk that
 //! nobody reads can be unmounted.
 
+mod create;
 mod identity;
 mod locate;
 mod open;
@@ -74,6 +75,44 @@ pub enum Cause {
     /// It is not the file, or not in the state, that was seen before.
     #[error("changed; check the data again once nothing writes to it")]
     Changed,
+    /// The file system is full.
+    #[error("no space left; free some, or choose another folder")]
+    NoSpace,
+    /// The user's share of it is used up.
+    #[error("the disk quota is used up; free some space, or choose another folder")]
+    Quota,
+    /// Nothing may be written there.
+    #[error("the file system is read-only; choose another folder")]
+    ReadOnly,
+    /// The process may not write it.
+    #[error("permission denied; make it writable for the user that runs sower, or choose another folder")]
+    Unwritable,
+    /// The file system has shorter names.
+    #[error("the name is longer than this file system takes; choose a folder on another one")]
+    LongName,
+    /// The file system, or a limit of the process, has shorter files.
+    #[error("a file this long is not allowed here; choose a folder on another file system, or raise `ulimit -f`")]
+    TooLarge,
+    /// It is to be made in a folder, and that is a file.
+    #[error("a file stands where one of its folders should be; move it away, or choose another folder")]
+    FileIsFolder,
+    /// A symbolic link to nothing, which a new file would make something of.
+    #[error("is, or lies behind, a symbolic link to nothing; remove the link")]
+    DeadLink,
+    /// It was there before the download, and is longer.
+    #[error(
+        "has {found} bytes where the torrent says {expected}, so it is something else; move it away, choose another folder, or \
+         say --overwrite"
+    )]
+    Longer {
+        /// Bytes that the torrent says.
+        expected: u64,
+        /// Bytes that there are.
+        found: u64,
+    },
+    /// It was there before the download, and has nothing of the torrent's.
+    #[error("holds something else: no piece of it is right; move it away, choose another folder, or say --overwrite")]
+    Foreign,
     /// Anything else that the system answered.
     #[error(transparent)]
     Io(io::Error),
@@ -90,6 +129,9 @@ pub enum ContentError {
         /// What the system answered.
         source: io::Error,
     },
+    /// The torrent's folder is a link that leads elsewhere.
+    #[error("{} is a symbolic link that leads out of its folder; move it away, or choose another folder", .0.display())]
+    LeadsOut(PathBuf),
     /// A torrent of several files, and the path is a file.
     #[error("{} is a file, but the torrent is a folder of {files} files: name that folder or its parent", .path.display())]
     NotAFolder {
@@ -105,6 +147,12 @@ impl Content {
     /// folder: `path` is it, or its parent. Files need not exist; [`Content::faults`] tells.
     pub fn of(torrent: &Metainfo, path: &Path) -> Result<Content, ContentError> {
         locate::locate(torrent, path)
+    }
+
+    /// Where `torrent` is downloaded to in the folder `out`, which is made if it is not there: `out/name`, or the files in
+    /// `out/name`. Links in `out` itself are followed, one at `out/name` only where it stays in `out`.
+    pub fn below(torrent: &Metainfo, out: &Path) -> Result<Content, ContentError> {
+        locate::below(torrent, out)
     }
 
     /// No files below `root`, yet.
@@ -166,6 +214,22 @@ impl Content {
     /// If the torrent has no such file.
     pub fn open(&self, file: FileIndex) -> Result<File, FileFault> {
         open::open(&self.root, &self.entry(file).path).map_err(|cause| self.fault(file, cause))
+    }
+
+    /// Opens `file`, which is there, for reading and writing. Confined to the root.
+    ///
+    /// # Panics
+    /// If the torrent has no such file.
+    pub(in crate::storage) fn open_to_write(&self, file: FileIndex) -> Result<File, FileFault> {
+        create::open_to_write(&self.root, &self.entry(file).path).map_err(|cause| self.fault(file, cause))
+    }
+
+    /// Opens `file` for reading and writing, made if it is not there, as are the folders on its way. Confined to the root.
+    ///
+    /// # Panics
+    /// If the torrent has no such file.
+    pub(in crate::storage) fn create(&self, file: FileIndex) -> Result<File, FileFault> {
+        create::create(&self.root, &self.entry(file).path).map_err(|cause| self.fault(file, cause))
     }
 
     /// The files that should be on disk: all but padding.
@@ -239,8 +303,16 @@ impl Cause {
             Cause::Missing => io::ErrorKind::NotFound,
             Cause::Denied => io::ErrorKind::PermissionDenied,
             Cause::LeavesFolder => io::ErrorKind::CrossesDevices,
-            Cause::NotAFile(_) => io::ErrorKind::InvalidInput,
-            Cause::WrongSize { .. } | Cause::Changed => io::ErrorKind::InvalidData,
+            Cause::NotAFile(_) | Cause::FileIsFolder | Cause::DeadLink => io::ErrorKind::InvalidInput,
+            Cause::WrongSize { .. } | Cause::Changed | Cause::Longer { .. } | Cause::Foreign => {
+                io::ErrorKind::InvalidData
+            }
+            Cause::NoSpace => io::ErrorKind::StorageFull,
+            Cause::Quota => io::ErrorKind::QuotaExceeded,
+            Cause::ReadOnly => io::ErrorKind::ReadOnlyFilesystem,
+            Cause::Unwritable => io::ErrorKind::PermissionDenied,
+            Cause::LongName => io::ErrorKind::InvalidFilename,
+            Cause::TooLarge => io::ErrorKind::FileTooLarge,
             Cause::Io(error) => error.kind(),
         }
     }

@@ -16,25 +16,31 @@ use super::Cause;
 
 /// O_NONBLOCK: opening a FIFO must not wait for its writer.
 const READ: OFlags = OFlags::RDONLY.union(OFlags::NONBLOCK).union(OFlags::NOCTTY).union(OFlags::CLOEXEC);
-const FOLDER: OFlags = OFlags::PATH.union(OFlags::DIRECTORY).union(OFlags::CLOEXEC);
+/// The same for writing, and for reading what was written.
+pub(super) const WRITE: OFlags = OFlags::RDWR.union(OFlags::NONBLOCK).union(OFlags::NOCTTY).union(OFlags::CLOEXEC);
+pub(super) const FOLDER: OFlags = OFlags::PATH.union(OFlags::DIRECTORY).union(OFlags::CLOEXEC);
 /// openat2(2) answers EAGAIN when a rename anywhere on the system raced with it, and asks to be called again.
 const RACES: usize = 64;
 
 /// Opens the regular file `path` below `root` for reading.
 pub(super) fn open(root: &Path, path: &Path) -> Result<File, Cause> {
     let root = rustix::fs::openat(CWD, root, FOLDER, Mode::empty()).map_err(io::Error::from)?;
-    let opened = match open_beneath(&root, path) {
-        Err(Errno::NOSYS | Errno::PERM) => open_stepwise(root, path),
-        done => done,
-    };
-    regular(opened.map_err(cause)?)
+    regular(beneath(&root, path, READ).map_err(cause)?)
 }
 
-fn open_beneath(root: &OwnedFd, path: &Path) -> rustix::io::Result<OwnedFd> {
+/// Opens `path` below `root` in the best way there is.
+pub(super) fn beneath(root: &OwnedFd, path: &Path, flags: OFlags) -> rustix::io::Result<OwnedFd> {
+    match open_beneath(root, path, flags) {
+        Err(Errno::NOSYS | Errno::PERM) => open_stepwise(root, path, flags),
+        done => done,
+    }
+}
+
+fn open_beneath(root: &OwnedFd, path: &Path, flags: OFlags) -> rustix::io::Result<OwnedFd> {
     let resolve = ResolveFlags::BENEATH.union(ResolveFlags::NO_MAGICLINKS);
     let mut opened = Err(Errno::AGAIN);
     for _ in 0..RACES {
-        opened = rustix::fs::openat2(root, path, READ, Mode::empty(), resolve);
+        opened = rustix::fs::openat2(root, path, flags, Mode::empty(), resolve);
         if !matches!(opened, Err(Errno::AGAIN | Errno::INTR)) {
             break;
         }
@@ -42,20 +48,21 @@ fn open_beneath(root: &OwnedFd, path: &Path) -> rustix::io::Result<OwnedFd> {
     opened
 }
 
-fn open_stepwise(root: OwnedFd, path: &Path) -> rustix::io::Result<OwnedFd> {
-    let mut folder = root;
+pub(super) fn open_stepwise(root: &OwnedFd, path: &Path, flags: OFlags) -> rustix::io::Result<OwnedFd> {
+    let mut open = None;
     let mut names = path.components().peekable();
     while let Some(name) = names.next() {
         if !matches!(name, std::path::Component::Normal(_)) {
             return Err(Errno::XDEV);
         }
         let last = names.peek().is_none();
-        let flags = if last { READ } else { FOLDER };
-        match rustix::fs::openat(&folder, name.as_os_str(), flags.union(OFlags::NOFOLLOW), Mode::empty()) {
+        let flags = if last { flags } else { FOLDER };
+        let folder = open.as_ref().unwrap_or(root);
+        match rustix::fs::openat(folder, name.as_os_str(), flags.union(OFlags::NOFOLLOW), Mode::empty()) {
             Ok(opened) if last => return Ok(opened),
-            Ok(opened) => folder = opened,
+            Ok(opened) => open = Some(opened),
             // O_DIRECTORY and O_NOFOLLOW on a link: ENOTDIR, as if it were a file
-            Err(Errno::NOTDIR) if is_link(&folder, name.as_os_str()) => return Err(Errno::XDEV),
+            Err(Errno::NOTDIR) if is_link(folder, name.as_os_str()) => return Err(Errno::XDEV),
             Err(Errno::LOOP) => return Err(Errno::XDEV),
             Err(error) => return Err(error),
         }
@@ -68,7 +75,7 @@ fn is_link(folder: &OwnedFd, name: &std::ffi::OsStr) -> bool {
         .is_ok_and(|stat| FileType::from_raw_mode(stat.st_mode) == FileType::Symlink)
 }
 
-fn cause(error: Errno) -> Cause {
+pub(super) fn cause(error: Errno) -> Cause {
     match error {
         Errno::XDEV => Cause::LeavesFolder,
         // what opening a socket answers
@@ -78,7 +85,7 @@ fn cause(error: Errno) -> Cause {
 }
 
 /// Lets only a regular file through, and makes its reads wait again: io_uring takes O_NONBLOCK at its word.
-fn regular(opened: OwnedFd) -> Result<File, Cause> {
+pub(super) fn regular(opened: OwnedFd) -> Result<File, Cause> {
     let stat = rustix::fs::fstat(&opened).map_err(cause)?;
     let kind = match FileType::from_raw_mode(stat.st_mode) {
         FileType::RegularFile => {
@@ -111,13 +118,13 @@ mod tests {
         std::os::unix::fs::symlink("sub/inside", root.join("within")).expect("a link");
         let open_root = || rustix::fs::open(&root, FOLDER, Mode::empty()).expect("the root");
         for path in ["up", "absolute", "parent/outside", "../outside", "/etc/passwd"] {
-            assert_eq!(open_beneath(&open_root(), Path::new(path)).err(), Some(Errno::XDEV), "{path}");
-            assert_eq!(open_stepwise(open_root(), Path::new(path)).err(), Some(Errno::XDEV), "{path} stepwise");
+            assert_eq!(open_beneath(&open_root(), Path::new(path), READ).err(), Some(Errno::XDEV), "{path}");
+            assert_eq!(open_stepwise(&open_root(), Path::new(path), READ).err(), Some(Errno::XDEV), "{path} stepwise");
         }
-        assert!(open_beneath(&open_root(), Path::new("sub/inside")).is_ok());
-        assert!(open_stepwise(open_root(), Path::new("sub/inside")).is_ok());
-        assert!(open_beneath(&open_root(), Path::new("within")).is_ok(), "a link that stays is no harm");
-        assert_eq!(open_stepwise(open_root(), Path::new("within")).err(), Some(Errno::XDEV));
-        assert_eq!(open_stepwise(open_root(), Path::new("sub/none")).err(), Some(Errno::NOENT));
+        assert!(open_beneath(&open_root(), Path::new("sub/inside"), READ).is_ok());
+        assert!(open_stepwise(&open_root(), Path::new("sub/inside"), READ).is_ok());
+        assert!(open_beneath(&open_root(), Path::new("within"), READ).is_ok(), "a link that stays is no harm");
+        assert_eq!(open_stepwise(&open_root(), Path::new("within"), READ).err(), Some(Errno::XDEV));
+        assert_eq!(open_stepwise(&open_root(), Path::new("sub/none"), READ).err(), Some(Errno::NOENT));
     }
 }
