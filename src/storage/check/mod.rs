@@ -116,19 +116,31 @@ impl Checker<'_> {
         (self.progress)(bad.iter().map(length).sum());
         let bytes = pieces.iter().map(length).sum();
 
+        bad.append(&mut self.wrong_among(content, torrent, pieces, survey.present.clone())?);
+        bad.sort_unstable();
+        let identities =
+            survey.faults.is_empty().then(|| survey.present.iter().map(|&(_, identity)| identity).collect());
+        Ok(Report { bad, faults: survey.faults, bytes, identities })
+    }
+
+    /// Those of `pieces` whose bytes are wrong. All of them are there, in files that are `present`, in order, and stay as they are.
+    pub(super) fn wrong_among(
+        &self,
+        content: &Content,
+        torrent: &Metainfo,
+        pieces: Vec<PieceIndex>,
+        present: Vec<(FileIndex, Identity)>,
+    ) -> Result<Vec<PieceIndex>, CheckError> {
         let wrong = Mutex::new(Vec::new());
         let deliver = |piece, digest| {
             if torrent.piece_hash(piece) != Some(digest) {
                 wrong.lock().expect("no hasher panics holding it").push(piece);
             }
         };
-        self.run(&Task { content, geometry, expected: survey.present.clone(), deliver: &deliver }, pieces)?;
-        survey.compare(content)?;
-        bad.append(&mut wrong.into_inner().expect("no hasher panics holding it"));
-        bad.sort_unstable();
-        let identities =
-            survey.faults.is_empty().then(|| survey.present.iter().map(|&(_, identity)| identity).collect());
-        Ok(Report { bad, faults: survey.faults, bytes, identities })
+        let task = Task { content, geometry: torrent.geometry(), expected: present, deliver: &deliver };
+        self.run(&task, pieces)?;
+        compare(content, &task.expected)?;
+        Ok(wrong.into_inner().expect("no hasher panics holding it"))
     }
 
     fn run(&self, task: &Task<'_>, pieces: Vec<PieceIndex>) -> Result<(), CheckError> {
@@ -208,15 +220,15 @@ impl Survey {
         }
         absent
     }
+}
 
-    fn compare(&self, content: &Content) -> Result<(), FileFault> {
-        let changed = |(file, before): &(FileIndex, Identity)| match content.identity(*file) {
-            Ok(now) if now == *before => None,
-            Ok(_) => Some(content.fault(*file, Cause::Changed)),
-            Err(fault) => Some(fault),
-        };
-        self.present.iter().find_map(changed).map_or(Ok(()), Err)
-    }
+fn compare(content: &Content, present: &[(FileIndex, Identity)]) -> Result<(), FileFault> {
+    let changed = |(file, before): &(FileIndex, Identity)| match content.identity(*file) {
+        Ok(now) if now == *before => None,
+        Ok(_) => Some(content.fault(*file, Cause::Changed)),
+        Err(fault) => Some(fault),
+    };
+    present.iter().find_map(changed).map_or(Ok(()), Err)
 }
 
 #[cfg(test)]
