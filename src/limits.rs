@@ -167,7 +167,17 @@ pub const READS_PER_HASHER: usize = 8;
 pub const WARM_STEP: usize = 32 * 1024;
 /// Files that one hasher keeps open.
 pub const FILES_PER_HASHER: usize = 32;
+/// Files of one download that are kept open for writing. Pieces come from all over a torrent; a file that is closed costs an open,
+/// 3 us, for the next piece that has bytes in it.
+pub const FILES_PER_TARGET: usize = 64;
+/// Seconds of downloading that a power cut may cost: so often what was written is synced and noted. Syncing gains nothing from
+/// being rarer (the kernel begins to write after 5 s anyway), and the note is small.
+pub const CHECKPOINT_SECONDS: u64 = 5;
+/// Seconds after a checkpoint's own time up to which a change of a file is taken for our own writing: the time to the next
+/// checkpoint, and what syncing takes on a busy disk.
+pub const CHECKPOINT_MARGIN_SECONDS: u64 = 15;
 
+const _: () = assert!(CHECKPOINT_MARGIN_SECONDS >= 2 * CHECKPOINT_SECONDS);
 const _: () = assert!(READ_STEP.is_multiple_of(64) && WARM_STEP.is_multiple_of(64), "SHA-1 blocks");
 /// Connections of one reactor; a place number has 24 bits in a kernel token.
 pub const CONNECTIONS: usize = 1 << 20;

@@ -1,6 +1,7 @@
 //! Content on disk: mapped files for sending, what of them is in memory, and where a torrent's files are.
 
 mod check;
+mod checkpoint;
 mod content;
 mod disk;
 mod layout;

@@ -4,6 +4,8 @@
 //!
 //! - `verified-<info-hash>-<path>.json`: the content at this path was right for this torrent when its files had these
 //!   identities;
+//! - `partial-<info-hash>-<path>`: the pieces of an unfinished download that are on disk (see [`super::checkpoint`]);
+//! - `<info-hash>.torrent`: a torrent that came by a magnet link;
 //! - `made-<path>-<recipe>.json` and `.torrent`: the torrent made of this path by this recipe, and the identities then.
 //!
 //! (`<path>` and `<recipe>` are hashes.) A fact holds as long as every file has the size, time of modification and inode
@@ -142,7 +144,7 @@ impl Resume {
         self.folder.join(format!("made-{}-{}", path_key(content), key(&recipe)))
     }
 
-    fn write(&self, disk: &Disk, path: &Path, bytes: Vec<u8>) -> Result<(), ResumeError> {
+    pub(super) fn write(&self, disk: &Disk, path: &Path, bytes: Vec<u8>) -> Result<(), ResumeError> {
         let made = DirBuilder::new().recursive(true).mode(0o700).create(&self.folder);
         let written = made.and_then(|()| disk.write_atomically(path, bytes, 0o600));
         written.map_err(|error| ResumeError { path: path.to_owned(), cause: error.into() })
@@ -168,7 +170,7 @@ fn read_fact(path: &Path) -> Result<Option<Fact>, ResumeError> {
 }
 
 /// `None` if there is no such file.
-fn read(path: &Path, limit: u64) -> Result<Option<Vec<u8>>, ResumeError> {
+pub(super) fn read(path: &Path, limit: u64) -> Result<Option<Vec<u8>>, ResumeError> {
     let mut bytes = Vec::new();
     match File::open(path).and_then(|file| file.take(limit).read_to_end(&mut bytes)) {
         Ok(_) => Ok(Some(bytes)),
@@ -178,7 +180,7 @@ fn read(path: &Path, limit: u64) -> Result<Option<Vec<u8>>, ResumeError> {
 }
 
 /// Of a single file its own path: two of them may lie in one folder.
-fn path_key(content: &Content) -> String {
+pub(super) fn path_key(content: &Content) -> String {
     key(content.place().as_os_str().as_bytes())
 }
 
