@@ -1,22 +1,30 @@
-//! Content on disk: mapped files for sending, what of them is in memory, and where a torrent's files are.
+//! Content on disk: mapped files for sending, what of them is in memory, where a torrent's files are, and how downloaded
+//! pieces get into them.
 
 mod check;
 mod checkpoint;
 mod content;
 mod disk;
+mod intake;
 mod layout;
 mod map;
 mod map_table;
 mod payload;
 mod residency;
 mod resume;
+mod target;
 
 pub use check::{CheckError, Checker, Hashed, Report};
 pub use content::{Cause, Content, ContentError, FileFault, Identity, LeftOut, Reason, Walk, WalkError};
 pub use disk::{Disk, DiskMode, Read, ReadAnswer, ReadPart, Write, WritePart, Written};
+pub use intake::{Arrived, Intake, IntakeSetup, Outcome, Verdict};
 pub use layout::{Layout, Recipe};
 pub use map::MappedFile;
 pub use map_table::Maps;
 pub use payload::{Files, Part, Parts, Payload, PayloadError};
 pub use residency::{ColdRange, Residency, WINDOW};
 pub use resume::{Resume, ResumeError, ResumeFault};
+pub use target::{CheckpointError, Space, Stock, Target, TargetOptions};
+
+#[cfg(test)]
+mod tests;
