@@ -84,6 +84,8 @@ pub const TRACKER_TEXT: usize = 200;
 pub const TRACKER_ID: usize = 256;
 /// Peers that are believed from one answer.
 pub const TRACKER_PEERS: usize = 1_000;
+/// Addresses of peers that a download keeps, to try them again.
+pub const KNOWN_PEERS: usize = 1_000;
 /// Peers that one announce asks for at most; trackers in use give no more.
 pub const PEERS_WANTED: u32 = 200;
 /// Shortest announce interval that is obeyed: a tracker that says 0 must not make us storm it.

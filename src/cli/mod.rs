@@ -7,9 +7,12 @@ use clap::Parser;
 
 mod bench;
 mod create;
+mod get;
+mod network;
 mod progress;
 mod seed;
 mod show;
+mod signals;
 pub mod text;
 mod tracker;
 mod tune;
@@ -31,6 +34,8 @@ enum Command {
     Bench(bench::Args),
     /// Make a torrent file of a file or folder.
     Create(create::Args),
+    /// Download a torrent, then seed it.
+    Get(get::Args),
     /// Seed files, folders or torrents: make, track, serve.
     Seed(seed::Args),
     /// Print what a torrent file says.
@@ -48,6 +53,7 @@ pub fn main() -> ExitCode {
     let result = match Cli::parse().command {
         Command::Bench(args) => bench::run(args),
         Command::Create(args) => create::run(args),
+        Command::Get(args) => get::run(args),
         Command::Seed(args) => seed::run(args),
         Command::Show(args) => show::run(args),
         Command::Tracker(args) => tracker::run(args),

@@ -8,8 +8,9 @@ use std::os::fd::OwnedFd;
 use std::sync::Arc;
 
 use crate::clock::Time;
-use crate::ids::{PieceIndex, TorrentId};
+use crate::ids::TorrentId;
 use crate::shard::{Download, Whole};
+use crate::storage::{Outcome, Verdict};
 
 use super::driver::Driver;
 use super::event_loop::EventLoop;
@@ -27,32 +28,6 @@ pub trait PieceSink: Send + Sync {
     fn take(&self, whole: Whole) -> Result<(), Whole>;
     /// Everything that is wanted is here.
     fn finished(&self);
-}
-
-/// What became of a piece.
-#[derive(Debug)]
-pub struct Verdict {
-    /// Of which torrent.
-    pub torrent: TorrentId,
-    /// Which.
-    pub piece: PieceIndex,
-    /// The buffer that it came in.
-    pub buffer: Vec<u8>,
-    /// Digests of its blocks, if they were asked for or it is bad.
-    pub digests: Vec<u64>,
-    /// Good and written, bad, or why it could not be written.
-    pub outcome: Outcome,
-}
-
-/// How a check and a write ended.
-#[derive(Clone, PartialEq, Eq, Debug)]
-pub enum Outcome {
-    /// Its hash is right, and it can be read from disk.
-    Good,
-    /// Its hash is wrong.
-    Bad,
-    /// It is good and could not be written, for this reason.
-    Failed(String),
 }
 
 /// A download that a reactor is given.
@@ -97,6 +72,8 @@ impl<D: Driver> EventLoop<D> {
             }
         }
         while let Some(id) = self.shard.next_finished() {
+            // whoever hears of it finds numbers that are final
+            self.publish(0);
             if let Some(sink) = self.sinks.get(&id) {
                 sink.finished();
             }
@@ -109,7 +86,7 @@ impl<D: Driver> EventLoop<D> {
             match outcome {
                 Outcome::Good => self.shard.piece_good(torrent, piece, buffer, &digests, now),
                 Outcome::Bad => self.shard.piece_bad(torrent, piece, buffer, &digests, now),
-                Outcome::Failed(cause) => self.fail(torrent, cause),
+                Outcome::Failed(fault) => self.fail(torrent, fault.to_string()),
             }
         }
     }

@@ -265,7 +265,7 @@ impl<D: Driver> EventLoop<D> {
         self.ticked = Instant::now();
     }
 
-    fn publish(&mut self, busy_per_mille: u32) {
+    pub(super) fn publish(&mut self, busy_per_mille: u32) {
         self.mailbox.publish(Snapshot {
             totals: self.shard.totals().clone(),
             torrents: self.shard.torrents(),

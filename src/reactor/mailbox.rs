@@ -9,10 +9,10 @@ use crate::ids::TorrentId;
 use crate::metainfo::PathIndex;
 use crate::peer::{Reason, Torrent};
 use crate::shard::{PeerStatus, TorrentStatus, Totals};
-use crate::storage::Payload;
+use crate::storage::{Payload, Verdict};
 use crate::transmit::Counters;
 
-use super::download::{Attachment, DownloadOrder, VERDICTS, Verdict};
+use super::download::{Attachment, DownloadOrder, VERDICTS};
 use super::driver::Waker;
 use super::paging::PagingCounters;
 use super::spread::{Arrival, Place};

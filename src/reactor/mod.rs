@@ -23,7 +23,7 @@ mod tests;
 mod turn_times;
 
 pub use admission::Admission;
-pub use download::{Attachment, DownloadOrder, Outcome, PieceSink, Verdict};
+pub use download::{Attachment, DownloadOrder, PieceSink};
 pub use mailbox::{Command, Mailbox, Snapshot};
 pub use paging::PagingCounters;
 pub use spread::{Place, Spread};

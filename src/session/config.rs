@@ -48,6 +48,9 @@ pub enum SessionError {
         /// Why.
         cause: discovery::BadTracker,
     },
+    /// No threads to check and write pieces.
+    #[error("cannot start to check pieces: {0}")]
+    Intake(std::io::Error),
     /// The embedded tracker is full.
     #[error(transparent)]
     Full(#[from] tracker::Full),

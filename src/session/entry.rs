@@ -8,7 +8,8 @@ use crate::ids::TorrentId;
 use crate::metainfo::Metainfo;
 use crate::storage::{self, Content};
 
-use super::status::{TorrentState, TorrentView, TrackerView};
+use super::downloading::Progress;
+use super::status::{DownloadView, TorrentState, TorrentView, TrackerView};
 
 /// A torrent that is or was served.
 pub(super) struct Entry {
@@ -22,9 +23,43 @@ pub(super) struct Entry {
     pub(super) unchoked: usize,
     pub(super) failure: Option<String>,
     pub(super) announced: Option<Handle>,
+    /// If it was not complete when it was added.
+    pub(super) download: Option<Progress>,
+    /// Copies of the rarest piece among the connected peers.
+    pub(super) availability: u32,
 }
 
 impl Entry {
+    /// A torrent that is neither served nor announced yet.
+    pub(super) fn new(metainfo: Arc<Metainfo>, content: Arc<Content>, identities: Arc<[storage::Identity]>) -> Entry {
+        Entry {
+            metainfo,
+            content,
+            identities,
+            uploaded: Arc::default(),
+            upload_rate: 0,
+            peers: 0,
+            unchoked: 0,
+            failure: None,
+            announced: None,
+            download: None,
+            availability: 0,
+        }
+    }
+
+    /// Something is wanted and not here.
+    pub(super) fn is_downloading(&self) -> bool {
+        self.download.as_ref().is_some_and(|download| !download.finished)
+    }
+
+    fn state(&self) -> TorrentState {
+        match &self.failure {
+            Some(cause) => TorrentState::Failed(cause.clone()),
+            None if self.is_downloading() => TorrentState::Downloading,
+            None => TorrentState::Seeding,
+        }
+    }
+
     /// For display.
     pub(super) fn view(&self, id: TorrentId) -> TorrentView {
         let trackers = self.announced.as_ref().map(Handle::status).unwrap_or_default();
@@ -34,13 +69,29 @@ impl Entry {
             name: self.metainfo.name().into_owned(),
             size: self.metainfo.geometry().total(),
             path: self.content.root().to_owned(),
-            state: self.failure.clone().map_or(TorrentState::Seeding, TorrentState::Failed),
+            state: self.state(),
             uploaded: self.uploaded.load(Ordering::Relaxed),
             upload_rate: self.upload_rate,
             peers: self.peers,
             unchoked: self.unchoked,
             trackers: trackers.iter().map(tracker_view).collect(),
+            availability: self.availability,
+            download: self.download.as_ref().map(download_view),
         }
+    }
+}
+
+fn download_view(download: &Progress) -> DownloadView {
+    let latest = download.latest.as_ref();
+    DownloadView {
+        rate: download.rate,
+        received: latest.map_or(0, |latest| latest.received),
+        wasted: latest.map_or(0, |latest| latest.wasted),
+        good: latest.map_or(0, |latest| latest.good),
+        had: download.had,
+        pieces: download.pieces,
+        missing: latest.map_or(download.pieces, |latest| latest.missing),
+        known: download.known.len(),
     }
 }
 

@@ -14,12 +14,13 @@ use crate::discovery::{self, Announced, Announcer, Found, Handle, Stats, Tracker
 use crate::ids::{InfoHash, PeerId, TorrentId};
 use crate::metainfo::{Metainfo, PathIndex};
 use crate::peer::{self, Identity, Reason};
-use crate::storage::{self, Content, Payload};
+use crate::storage::{self, Content, Intake, Payload};
 use crate::tracker::{self, OwnSeeder, Tracker, TrackerHandle};
 
 use super::addresses::Reachable;
 use super::config::{SessionConfig, SessionError, TrackerChoice};
 use super::dialling::Dialling;
+use super::downloading::{News, Progress};
 use super::entry::Entry;
 use super::fleet::Fleet;
 use super::identity::{CLIENT, USER_AGENT, fresh_key, fresh_peer_id};
@@ -30,6 +31,8 @@ use super::status::{ReactorView, Status};
 const FAREWELL: Duration = Duration::from_secs(5);
 /// Turns (seconds) between two looks at the files of all torrents.
 const CHECK_TURNS: u64 = 2;
+/// News of downloads that wait to be taken.
+const NEWS: usize = 1_024;
 /// The port of trackers by custom.
 const TRACKER_PORT: u16 = 6969;
 
@@ -44,22 +47,28 @@ pub struct Torrent {
 }
 
 /// What the end of a session brought.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub struct Farewell {
     /// Payload bytes sent in all.
     pub uploaded: u64,
     /// How the trackers took it.
     pub trackers: discovery::Farewell,
+    /// What else went wrong.
+    pub warnings: Vec<String>,
 }
 
 /// A running seeder.
 pub struct Session {
-    fleet: Fleet,
+    pub(super) fleet: Fleet,
     tracker: Option<TrackerHandle>,
     announcer: Announcer,
-    found: mpsc::Receiver<Found>,
-    torrents: BTreeMap<TorrentId, Entry>,
-    by_hash: HashMap<InfoHash, TorrentId>,
+    pub(super) found: mpsc::Receiver<Found>,
+    pub(super) torrents: BTreeMap<TorrentId, Entry>,
+    pub(super) by_hash: HashMap<InfoHash, TorrentId>,
+    pub(super) intake: Option<Arc<Intake>>,
+    pub(super) news: (mpsc::Sender<News>, mpsc::Receiver<News>),
+    /// What is worth telling and stops nothing, until it is taken.
+    pub(super) warnings: Vec<String>,
     dialling: Dialling,
     added_trackers: Vec<Vec<discovery::TrackerUrl>>,
     reachable: Reachable,
@@ -96,6 +105,9 @@ impl Session {
             found,
             torrents: BTreeMap::new(),
             by_hash: HashMap::new(),
+            intake: None,
+            news: mpsc::channel(NEWS),
+            warnings: Vec::new(),
             dialling: Dialling::default(),
             added_trackers,
             reachable,
@@ -130,7 +142,7 @@ impl Session {
         if let Some(id) = self.by_hash.get(&info_hash) {
             return Ok(*id);
         }
-        let id = TorrentId(u32::try_from(self.torrents.len()).expect("fewer torrents than memory for them"));
+        let id = self.fresh_id();
         let (metainfo, content) = (Arc::new(torrent.metainfo), Arc::new(torrent.content));
         if let Some(tracker) = &self.tracker {
             let (external_v4, external_v6) = self.reachable.one_of_each();
@@ -138,24 +150,29 @@ impl Session {
             tracker.add_torrent(info_hash, Some(own))?;
         }
         self.serve(id, &metainfo, &content);
-        let uploaded = Arc::new(AtomicU64::new(0));
-        let announced = self.announce(&metainfo, &uploaded).await;
+        let mut entry = Entry::new(metainfo, content, torrent.identities.into());
+        entry.announced = self.announce(&entry, None).await;
         self.by_hash.insert(info_hash, id);
-        self.torrents.insert(
-            id,
-            Entry {
-                metainfo,
-                content,
-                identities: torrent.identities.into(),
-                uploaded,
-                upload_rate: 0,
-                peers: 0,
-                unchoked: 0,
-                failure: None,
-                announced,
-            },
-        );
+        self.torrents.insert(id, entry);
         Ok(id)
+    }
+
+    pub(super) fn fresh_id(&self) -> TorrentId {
+        TorrentId(u32::try_from(self.torrents.len()).expect("fewer torrents than memory for them"))
+    }
+
+    pub(super) fn now(&self) -> Time {
+        Time(u64::try_from(self.origin.elapsed().as_micros()).unwrap_or(u64::MAX))
+    }
+
+    /// Downloads that are neither complete nor failed.
+    pub fn unfinished(&self) -> usize {
+        self.torrents.values().filter(|entry| entry.failure.is_none() && entry.is_downloading()).count()
+    }
+
+    /// What is worth telling and stops nothing, since the last call.
+    pub fn take_warnings(&mut self) -> Vec<String> {
+        std::mem::take(&mut self.warnings)
     }
 
     fn serve(&mut self, id: TorrentId, metainfo: &Metainfo, content: &Arc<Content>) {
@@ -168,13 +185,19 @@ impl Session {
             private: metainfo.private(),
         };
         self.fleet.add(id, &Arc::new(torrent), &payload);
-        // what is incomplete or private must not come here: any file may be asked for, by anybody
+        self.publish(id, metainfo);
+    }
+
+    /// Serves the files of a torrent by HTTP as well, if that was asked for. What is incomplete must not come here: any file may
+    /// be asked for, by anybody.
+    pub(super) fn publish(&mut self, id: TorrentId, metainfo: &Metainfo) {
         if self.web_seed && !metainfo.private() {
             self.fleet.publish(id, &Arc::new(PathIndex::new(metainfo.clone())));
         }
     }
 
-    async fn announce(&self, metainfo: &Metainfo, uploaded: &Arc<AtomicU64>) -> Option<Handle> {
+    pub(super) async fn announce(&self, entry: &Entry, download: Option<&Progress>) -> Option<Handle> {
+        let metainfo = &entry.metainfo;
         let ours = self.tracker_urls();
         let theirs: Vec<Vec<String>> = (metainfo.trackers().iter())
             .map(|tier| tier.iter().filter(|url| !ours.contains(url)).cloned().collect())
@@ -184,11 +207,15 @@ impl Session {
             true => Trackers::Private { tiers },
             false => Trackers::Public { tiers, added: self.added_trackers.clone() },
         };
-        let uploaded = uploaded.clone();
+        let uploaded = entry.uploaded.clone();
+        let (downloaded, left): (Arc<AtomicU64>, Arc<AtomicU64>) = match download {
+            Some(download) => (download.downloaded.clone(), download.left.clone()),
+            None => Default::default(),
+        };
         let stats = move || Stats {
             uploaded: uploaded.load(Ordering::Relaxed),
-            downloaded: 0,
-            left: 0,
+            downloaded: downloaded.load(Ordering::Relaxed),
+            left: left.load(Ordering::Relaxed),
             // seeders dial too, for the sake of leechers that cannot be reached from everywhere
             peers_wanted: 50,
         };
@@ -201,7 +228,10 @@ impl Session {
         self.turns += 1;
         self.fleet.refresh()?;
         self.take_numbers();
-        self.dial_found();
+        while let Ok(found) = self.found.try_recv() {
+            self.dial_found(found);
+        }
+        self.turn_downloads();
         if self.turns.is_multiple_of(CHECK_TURNS) {
             self.check_files().await;
         }
@@ -216,6 +246,11 @@ impl Session {
         for torrent in self.fleet.snapshots().flat_map(|snapshot| &snapshot.torrents) {
             let sum = sums.entry(torrent.id).or_default();
             *sum = (sum.0 + torrent.sent, sum.1 + torrent.peers, sum.2 + torrent.unchoked);
+            let Some(entry) = self.torrents.get_mut(&torrent.id) else { continue };
+            entry.availability = torrent.availability;
+            if let (Some(download), Some(status)) = (&mut entry.download, &torrent.download) {
+                download.update(status, torrent.had, entry.metainfo.geometry().total(), seconds);
+            }
         }
         for (id, entry) in &mut self.torrents {
             let (sent, peers, unchoked) = sums.get(id).copied().unwrap_or_default();
@@ -235,7 +270,7 @@ impl Session {
     }
 
     /// Stops one torrent; the others go on. The trackers hear of it with the next turn's announces.
-    fn fail(&mut self, id: TorrentId, cause: String) {
+    pub(super) fn fail(&mut self, id: TorrentId, cause: String) {
         let Some(entry) = self.torrents.get_mut(&id).filter(|entry| entry.failure.is_none()) else { return };
         entry.failure = Some(cause);
         if let Some(tracker) = &self.tracker {
@@ -247,20 +282,15 @@ impl Session {
         self.fleet.withdraw(id, Reason::TorrentFailed);
     }
 
-    fn dial_found(&mut self) {
-        let now = Time(u64::try_from(self.origin.elapsed().as_micros()).unwrap_or(u64::MAX));
-        while let Ok(found) = self.found.try_recv() {
-            let Some((id, entry)) =
-                self.by_hash.get(&found.info_hash).and_then(|id| Some((*id, self.torrents.get(id)?)))
-            else {
-                continue;
-            };
-            if entry.failure.is_some() {
-                continue;
-            }
-            for address in self.dialling.choose(id, entry.peers, found.peers, now) {
-                self.fleet.dial(id, address);
-            }
+    pub(super) fn dial_found(&mut self, found: Found) {
+        let now = self.now();
+        let known = self.by_hash.get(&found.info_hash).and_then(|id| Some((*id, self.torrents.get(id)?)));
+        let Some((id, entry)) = known.filter(|(_, entry)| entry.failure.is_none()) else { return };
+        if entry.is_downloading() {
+            return self.learn_peers(id, found.peers);
+        }
+        for address in self.dialling.choose(id, entry.peers, found.peers, now) {
+            self.fleet.dial(id, address);
         }
     }
 
@@ -320,6 +350,7 @@ impl Session {
     pub async fn shutdown(mut self) -> Farewell {
         let stopped = self.fleet.stop();
         self.take_numbers();
+        self.end_downloads().await;
         let uploaded = self.torrents.values().map(|entry| entry.uploaded.load(Ordering::Relaxed)).sum();
         let trackers = self.announcer.shutdown(FAREWELL).await;
         if let Some(tracker) = self.tracker {
@@ -327,7 +358,7 @@ impl Session {
         }
         // whatever ended a reactor has been told by `turn`
         drop(stopped);
-        Farewell { uploaded, trackers }
+        Farewell { uploaded, trackers, warnings: self.warnings }
     }
 }
 

@@ -9,6 +9,8 @@ use crate::shard::PeerStatus;
 /// What a torrent is doing.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub enum TorrentState {
+    /// Something of it is wanted and not here; what is here is served.
+    Downloading,
     /// Served.
     Seeding,
     /// Stopped: its data cannot be served.
@@ -40,6 +42,31 @@ pub struct TorrentView {
     pub unchoked: usize,
     /// Its trackers.
     pub trackers: Vec<TrackerView>,
+    /// Copies of the rarest piece among the connected peers.
+    pub availability: u32,
+    /// Its download, if it was not complete when it was added.
+    pub download: Option<DownloadView>,
+}
+
+/// How far a download has come.
+#[derive(Clone, Copy, Debug)]
+pub struct DownloadView {
+    /// Bytes a second, over the last second.
+    pub rate: u64,
+    /// Payload bytes received and kept since start.
+    pub received: u64,
+    /// Payload bytes dropped or found bad.
+    pub wasted: u64,
+    /// Bytes of pieces that are here, those of earlier starts included.
+    pub good: u64,
+    /// Pieces here.
+    pub had: u32,
+    /// Pieces in all.
+    pub pieces: u32,
+    /// Pieces that are wanted and not here.
+    pub missing: u32,
+    /// Addresses of peers that are known.
+    pub known: usize,
 }
 
 /// A tracker of a torrent.
@@ -111,6 +138,7 @@ impl Status {
 
     /// Whether no torrent is served any more.
     pub fn all_failed(&self) -> bool {
-        !self.torrents.is_empty() && self.torrents.iter().all(|torrent| torrent.state != TorrentState::Seeding)
+        !self.torrents.is_empty()
+            && self.torrents.iter().all(|torrent| matches!(torrent.state, TorrentState::Failed(_)))
     }
 }

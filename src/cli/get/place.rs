@@ -1,0 +1,114 @@
+//! A place for a download: what is there is looked at first, then its files are made.
+
+use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::time::Duration;
+
+use anyhow::Context;
+
+use crate::cli::verify::threads;
+use crate::hash::Engine;
+use crate::metainfo::Metainfo;
+use crate::schedule::picker::{Order, Priority};
+use crate::session::Download;
+use crate::storage::{Checker, Content, Disk, DiskMode, Resume, Space, Target, TargetOptions};
+
+use super::Args;
+use super::choice::choose;
+use super::view::View;
+
+/// A torrent with its place on disk.
+pub(super) struct Placed {
+    metainfo: Metainfo,
+    target: Arc<Target>,
+    priorities: Vec<Priority>,
+    disk: Arc<Disk>,
+}
+
+impl Placed {
+    pub(super) fn download(self, order: Order, memory: u64, peers: Vec<std::net::SocketAddr>) -> Download {
+        let Placed { metainfo, target, priorities, disk } = self;
+        Download { metainfo, target, priorities, order, memory, peers, disk }
+    }
+}
+
+/// A folder that is not there, or is none, is told of before anything is opened.
+pub(super) fn check_output(output: &Path) -> anyhow::Result<()> {
+    let metadata = output.metadata().with_context(|| format!("cannot download into {}", output.display()))?;
+    anyhow::ensure!(metadata.is_dir(), "cannot download into {}: it is no folder", output.display());
+    Ok(())
+}
+
+/// Finds out what is here, and makes the files.
+pub(super) async fn place(args: &Args, metainfo: Metainfo, view: &mut View) -> anyhow::Result<Placed> {
+    let choice = choose(&metainfo, args.only.as_ref(), args.first.as_ref())?;
+    let content = Content::below(&metainfo, &args.output)?;
+    let options = TargetOptions {
+        space: if args.preallocate { Space::Allocated } else { Space::Sparse },
+        overwrite: args.overwrite,
+    };
+    let (done, cancel) = (Arc::new(AtomicU64::new(0)), Cancel(Arc::default()));
+    let (name, size) = (metainfo.name().into_owned(), metainfo.geometry().total());
+    let job = {
+        let (done, cancel) = (done.clone(), cancel.0.clone());
+        move || make(metainfo, content, choice.wanted, options, &done, &cancel)
+    };
+    let mut work = tokio::task::spawn_blocking(job);
+    let bar = view.checking(&name, size);
+    let mut tick = tokio::time::interval(Duration::from_millis(500));
+    tick.tick().await;
+    let result = loop {
+        tokio::select! {
+            result = &mut work => break result.context("checking failed")?,
+            _ = tick.tick() => {
+                let checked = done.load(Ordering::Relaxed);
+                bar.set_position(checked);
+                view.checked(&name, checked, size);
+            }
+        }
+    };
+    bar.finish_and_clear();
+    let (target, disk, warnings) = result?;
+    warnings.iter().for_each(|warning| view.warn(warning));
+    Ok(Placed { metainfo: target.torrent().clone(), target, priorities: choice.priorities, disk })
+}
+
+/// Ends the hashing when nobody waits for it any more.
+struct Cancel(Arc<AtomicBool>);
+
+impl Drop for Cancel {
+    fn drop(&mut self) {
+        self.0.store(true, Ordering::Relaxed);
+    }
+}
+
+fn make(
+    metainfo: Metainfo,
+    content: Content,
+    wanted: Vec<bool>,
+    options: TargetOptions,
+    done: &AtomicU64,
+    cancel: &AtomicBool,
+) -> anyhow::Result<(Arc<Target>, Arc<Disk>, Vec<String>)> {
+    let disk = Arc::new(Disk::start(DiskMode::Auto).context("cannot start the disk thread")?);
+    let target = Target::new(metainfo, content, &wanted, options, disk.clone(), Resume::from_environment());
+    let progress = |bytes| {
+        done.fetch_add(bytes, Ordering::Relaxed);
+    };
+    let checker = Checker {
+        engine: Engine::detect(),
+        disk: &disk,
+        threads: threads(),
+        through_disk: false,
+        progress: &progress,
+        cancel,
+    };
+    let stock = target.take_stock(&checker)?;
+    let mut warnings: Vec<String> = stock.warnings.iter().map(ToString::to_string).collect();
+    match target.make(&stock) {
+        Err(crate::storage::CheckpointError::Note(error)) => warnings.push(error.to_string()),
+        made => made?,
+    }
+    Ok((Arc::new(target), disk, warnings))
+}

@@ -1,0 +1,80 @@
+//! Flags that say how peers are spoken to, the same for every command that speaks to them.
+
+use std::net::IpAddr;
+
+use crate::limits;
+use crate::reactor::congestion::CongestionChoice;
+use crate::reactor::driver::DriverChoice;
+use crate::reactor::sockets::{Dscp, Options};
+use crate::schedule::Slots;
+use crate::session::FleetConfig;
+use crate::transmit::SendMode;
+
+use super::units::parse_rate;
+
+/// See the module.
+#[derive(clap::Args, Debug)]
+pub(crate) struct NetworkArgs {
+    /// Port for peers [default: 6881, or the next one that is free].
+    #[arg(long, value_name = "N")]
+    port: Option<u16>,
+    /// Peers served at once: `auto` as the capacity feeds, `unlimited`, or N for each torrent, one of them optimistic.
+    #[arg(long, default_value = "auto", value_name = "auto|unlimited|N")]
+    pub(crate) slots: Slots,
+    /// Also serve the files by HTTP, on the port for peers, at /INFO-HASH/PATH; private torrents not.
+    #[arg(long)]
+    pub(crate) web_seed: bool,
+    /// Payload bytes a second for everybody together, such as 10MB, 800KiB or 100Mbit.
+    #[arg(long, value_name = "RATE", value_parser = parse_rate)]
+    pub(crate) upload_limit: Option<u64>,
+    /// Payload bytes a second for each peer.
+    #[arg(long, value_name = "RATE", value_parser = parse_rate)]
+    pub(crate) peer_limit: Option<u64>,
+    /// How the kernel is driven.
+    #[arg(long, default_value = "auto", value_name = "auto|io_uring|epoll")]
+    driver: DriverChoice,
+    /// How payload leaves: `splice` without a copy, `copy` with one, `zerocopy` for real network cards.
+    #[arg(long, default_value = "auto", value_name = "auto|splice|copy|zerocopy")]
+    send: SendMode,
+    /// Address at which peers reach this host, one of each family at most [default: those of its interfaces].
+    #[arg(long, value_name = "IP")]
+    pub(crate) external_ip: Vec<IpAddr>,
+    /// TCP congestion control of peer connections, such as cubic or bbr; `auto` is the system's, but cubic instead of bbr on short paths.
+    #[arg(long, default_value = "auto", value_name = "auto|NAME")]
+    congestion: CongestionChoice,
+    /// Mark of outgoing packets to peers, such as cs1, le, af11 or a number from 0 to 63.
+    #[arg(long, value_name = "NAME|N")]
+    dscp: Option<Dscp>,
+    /// Use this network interface alone: for peers, the embedded tracker and announces. Names are looked up as the system does.
+    #[arg(long, value_name = "IFACE")]
+    pub(crate) bind_device: Option<String>,
+    /// Connections at most.
+    #[arg(long, value_name = "N", default_value_t = limits::CONNECTIONS_BY_DEFAULT, value_parser = clap::value_parser!(u32).range(1..=1_000_000))]
+    connections: u32,
+    /// Connections from one address (IPv6: one /64) at most.
+    #[arg(long, value_name = "N", default_value_t = limits::CONNECTIONS_PER_ADDRESS)]
+    connections_per_address: u16,
+}
+
+impl NetworkArgs {
+    /// What they mean for so many reactors, where the process may have `descriptors` open.
+    pub(crate) fn fleet(&self, reactors: usize, descriptors: u64) -> FleetConfig {
+        let reserved = limits::DESCRIPTORS_BESIDE + limits::DESCRIPTORS_PER_REACTOR * reactors;
+        let for_peers = usize::try_from(descriptors).unwrap_or(usize::MAX).saturating_sub(reserved).max(64);
+        let connections = usize::try_from(self.connections).unwrap_or(usize::MAX);
+        FleetConfig {
+            reactors,
+            driver: self.driver,
+            send: self.send,
+            port: self.port,
+            slots: self.slots,
+            upload_limit: self.upload_limit,
+            peer_limit: self.peer_limit,
+            connections: connections.min(for_peers),
+            connections_per_address: self.connections_per_address,
+            congestion: self.congestion.clone(),
+            options: Options { dscp: self.dscp, device: self.bind_device.clone(), ..Options::default() },
+            downloads: false,
+        }
+    }
+}
