@@ -34,8 +34,10 @@ params.flags |= libtorrent.torrent_flags.seed_mode
 torrent = session.add_torrent(params)
 time.sleep(600)
 ";
-/// Of the tests; what must wait for it waits so long.
-const PATIENCE: Duration = Duration::from_millis(800);
+/// Nothing on loopback takes so long, however busy the machine is.
+const PATIENCE: Duration = Duration::from_secs(15);
+/// For peers that say nothing.
+const HURRY: Duration = Duration::from_millis(800);
 
 /// The `info` dictionary of one file of `pieces` pieces; 20 bytes for each.
 fn info(pieces: usize) -> Vec<u8> {
@@ -60,20 +62,28 @@ fn magnet(info_hash: InfoHash) -> Magnet {
     }
 }
 
-fn asker() -> Asker {
+fn asker(patience: Duration) -> Asker {
     let identity = Identity { peer_id: PeerId(*b"-SW0100-abcdefghijkl"), client: "sower test".to_owned(), port: 0 };
-    Asker { patience: PATIENCE, ..Asker::new(identity, None) }
+    Asker { patience, ..Asker::new(identity, None) }
 }
 
 /// Fetches from those peers, each named once.
 async fn fetch_from(info_hash: InfoHash, peers: &[SocketAddr]) -> Result<Metainfo, MetadataError> {
+    fetch_within(PATIENCE, info_hash, peers).await
+}
+
+async fn fetch_within(
+    patience: Duration,
+    info_hash: InfoHash,
+    peers: &[SocketAddr],
+) -> Result<Metainfo, MetadataError> {
     let (sender, receiver) = mpsc::channel(64);
     for peer in peers {
         sender.send(*peer).await.expect("room");
     }
     drop(sender);
     let progress = Arc::new(MetadataProgress::default());
-    let outcome = fetch(&magnet(info_hash), asker(), receiver, progress.clone()).await;
+    let outcome = fetch(&magnet(info_hash), asker(patience), receiver, progress.clone()).await;
     if outcome.is_err() {
         assert_eq!(progress.counts().connected, 0, "every connection was given up");
     }
@@ -285,9 +295,9 @@ async fn silent_and_dripping_peers_are_given_up_in_time() {
     })
     .await;
     let begun = Instant::now();
-    assert_no_peer(&fetch_from(hash, &[silent, half, stuck, dripping, chatty]).await, "slow");
+    assert_no_peer(&fetch_within(HURRY, hash, &[silent, half, stuck, dripping, chatty]).await, "slow");
     // handshakes, and transfers of which no piece comes
-    assert!(begun.elapsed() < PATIENCE * 4, "{:?}", begun.elapsed());
+    assert!(begun.elapsed() < HURRY * 10, "{:?}", begun.elapsed());
 }
 
 /// Answers requests one by one, as they come, over IPv6; refuses nothing, and asks for metadata itself.
@@ -335,7 +345,7 @@ async fn peers_that_come_late_are_asked_and_a_dropped_fetch_ends_its_connections
     let hash = hash_of(&info);
     let progress = Arc::new(MetadataProgress::default());
     let (sender, receiver) = mpsc::channel(1);
-    let (asked, held) = (asker(), progress.clone());
+    let (asked, held) = (asker(PATIENCE), progress.clone());
     let fetching = tokio::spawn(async move { fetch(&magnet(hash), asked, receiver, held).await });
     let (hung_up, mut ended) = mpsc::channel(1);
     let silent = peer(move |mut stream| {

@@ -10,6 +10,7 @@ use sower::session::web_seed::{WebSeed, WebSeedConfig, WebSeedState, WebSeeds};
 use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader};
 use tokio::net::{TcpListener, TcpStream};
 
+use crate::config;
 use crate::content::Content;
 use crate::reactor::{Reactor, Said};
 
@@ -96,10 +97,10 @@ fn status(status: &str, headers: &str) -> Answer {
     Answer::Raw(response(status, &format!("{headers}Content-Length: 0"), b""))
 }
 
-/// Not patient, so that the tests need not be.
-fn config() -> WebSeedConfig {
+/// For servers that say nothing.
+fn hurried() -> WebSeedConfig {
     let (answer, block) = (Duration::from_millis(500), Duration::from_millis(500));
-    WebSeedConfig { answer, block, ..super::config() }
+    WebSeedConfig { answer, block, ..config() }
 }
 
 /// Some blocks come, and the rest of what was asked for is refused; the reactor is choked, and unchoked later. How many
@@ -140,8 +141,9 @@ async fn over(seed: &WebSeed) -> WebSeedState {
 async fn assert_wrong(answer: Answer, blocks: impl std::ops::RangeBounds<usize>, error: &str) {
     let content = Content::single("film", 200_000);
     let asked = content.blocks();
+    let config = if matches!(answer, Answer::Right | Answer::Raw(_)) { config() } else { hurried() };
     let (url, _) = server(&content, vec![answer, Answer::Right]).await;
-    let (seed, mut reactor) = Reactor::greeted(&WebSeeds::new(config()), &content, &url).await;
+    let (seed, mut reactor) = Reactor::greeted(&WebSeeds::new(config), &content, &url).await;
     let came = failure(&mut reactor, &content, &asked).await;
     assert!(blocks.contains(&came), "{came} blocks came: {error}");
     let said = seed.status().error.expect("an error");
@@ -301,7 +303,7 @@ async fn a_server_that_fails_again_and_again_is_given_up() {
 async fn a_request_that_has_not_begun_can_be_cancelled() {
     let content = Content::single("film", 200_000);
     let (url, _) = server(&content, vec![Answer::Hang(Vec::new())]).await;
-    let (_seed, mut reactor) = Reactor::greeted(&WebSeeds::new(config()), &content, &url).await;
+    let (_seed, mut reactor) = Reactor::greeted(&WebSeeds::new(hurried()), &content, &url).await;
     let blocks = content.blocks();
     // no neighbours, so that the second waits
     reactor.ask(&[blocks[0], blocks[5]]).await;

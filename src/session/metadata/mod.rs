@@ -1,6 +1,6 @@
 //! The metadata of a magnet link, from peers (BEP 9).
 //!
-//! [`fetch`] is given addresses as they become known and asks several peers at once. What one peer sends is never mixed
+//! [`fetch()`] is given addresses as they become known and asks several peers at once. What one peer sends is never mixed
 //! with what another sends, so that a hash which does not fit names the peer that lied; few transfers run at a time,
 //! because all but one are for nothing.
 //!
