@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::net::SocketAddr;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
 use tokio::sync::mpsc;
@@ -19,9 +19,10 @@ use crate::shard::{self, DownloadStatus, Whole};
 use crate::storage::{Arrived, CheckpointError, Disk, Intake, IntakeSetup, Payload, Target};
 
 use super::config::SessionError;
-use super::entry::Entry;
+use super::entry::{Entry, Shared};
 use super::known::Known;
 use super::seeding::Session;
+use super::web_seed::{self, WebSeed};
 
 /// Pieces without a verdict, of all downloads together.
 const INTAKE: usize = 4_096;
@@ -58,9 +59,9 @@ pub(super) struct Progress {
     pub(super) pieces: u32,
     /// Everything that is wanted is here, and safe.
     pub(super) finished: bool,
-    pub(super) downloaded: Arc<AtomicU64>,
-    pub(super) left: Arc<AtomicU64>,
+    shared: Shared,
     checkpoint_at: Instant,
+    web_seeds: Vec<WebSeed>,
 }
 
 /// Something that happened to a download.
@@ -120,6 +121,10 @@ impl Session {
             private: metainfo.private(),
         });
         let pieces = torrent.geometry.pieces();
+        // what was announced by its name alone goes on to be announced
+        let sought = self.seeking.take().filter(|seeking| seeking.info_hash == info_hash);
+        let shared = sought.as_ref().map(|seeking| seeking.shared.clone()).unwrap_or_default();
+        shared.left.store(left(&torrent, &had), Ordering::Relaxed);
         let progress = Progress {
             target,
             known: Known::default(),
@@ -128,19 +133,38 @@ impl Session {
             had: 0,
             pieces,
             finished: false,
-            downloaded: Arc::default(),
-            left: Arc::new(AtomicU64::new(left(&torrent, &had))),
+            shared: shared.clone(),
             checkpoint_at: Instant::now(),
+            web_seeds: Vec::new(),
         };
         let download = shard::Download { had, priorities, memory, order };
         self.fleet.add_download(id, torrent, payload, DownloadOrder { download, sink });
-        let mut entry = Entry::new(metainfo, content, Arc::new([]));
-        entry.announced = self.announce(&entry, Some(&progress)).await;
-        entry.download = Some(progress);
+        let mut entry = Entry { shared, download: Some(progress), ..Entry::new(metainfo, content, Arc::new([])) };
+        let (announced, named) = match sought {
+            Some(seeking) => (seeking.handle, seeking.peers),
+            None => (self.announce(&entry).await, Vec::new()),
+        };
+        entry.announced = Some(announced);
         self.by_hash.insert(info_hash, id);
         self.torrents.insert(id, entry);
-        self.learn_peers(id, peers);
+        self.learn_peers(id, peers.into_iter().chain(named));
+        self.attach_web_seeds(id);
         Ok(id)
+    }
+
+    /// HTTP servers that a torrent names take part as peers do (BEP 19).
+    fn attach_web_seeds(&mut self, id: TorrentId) {
+        let Some(entry) = self.torrents.get_mut(&id) else { return };
+        let Some(download) = &mut entry.download else { return };
+        for url in web_seed::usable(&entry.metainfo) {
+            match self.web_seeds.start(&entry.metainfo, &url, &mut self.rng) {
+                Ok((seed, descriptor)) => {
+                    self.fleet.attach(id, descriptor);
+                    download.web_seeds.push(seed);
+                }
+                Err(error) => self.warnings.push(format!("web seed {url}: {error}")),
+            }
+        }
     }
 
     /// The threads that check and write pieces, started with the first download.
@@ -213,10 +237,11 @@ impl Session {
         let Some(entry) = self.torrents.get_mut(&id).filter(|entry| entry.failure.is_none()) else { return };
         let Some(download) = &mut entry.download else { return };
         download.finished = true;
+        download.web_seeds.clear();
         if !download.target.is_complete() {
             return;
         }
-        download.left.store(0, Ordering::Relaxed);
+        download.shared.left.store(0, Ordering::Relaxed);
         match entry.content.identities() {
             Ok(identities) => entry.identities = identities.into(),
             Err(fault) => return self.fail(id, fault.to_string()),
@@ -283,8 +308,8 @@ impl Progress {
         )]
         let rate = (status.received.saturating_sub(before) as f64 / seconds) as u64;
         (self.rate, self.had, self.latest) = (rate, had, Some(*status));
-        self.downloaded.store(status.received, Ordering::Relaxed);
-        self.left.store(total.saturating_sub(status.good), Ordering::Relaxed);
+        self.shared.downloaded.store(status.received, Ordering::Relaxed);
+        self.shared.left.store(total.saturating_sub(status.good), Ordering::Relaxed);
     }
 }
 

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use crate::discovery::{self, Handle};
+use crate::discovery::{self, Handle, Stats, StatsSource};
 use crate::ids::TorrentId;
 use crate::metainfo::Metainfo;
 use crate::storage::{self, Content};
@@ -11,13 +11,37 @@ use crate::storage::{self, Content};
 use super::downloading::Progress;
 use super::status::{DownloadView, TorrentState, TorrentView, TrackerView};
 
+/// Bytes of one torrent, as trackers are told of them.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Shared {
+    /// Payload sent.
+    pub(super) uploaded: Arc<AtomicU64>,
+    /// Payload received.
+    pub(super) downloaded: Arc<AtomicU64>,
+    /// Not here yet.
+    pub(super) left: Arc<AtomicU64>,
+}
+
+impl Shared {
+    /// What an announce says, at the moment when it is made.
+    pub(super) fn stats(&self) -> StatsSource {
+        let shared = self.clone();
+        Arc::new(move || Stats {
+            uploaded: shared.uploaded.load(Ordering::Relaxed),
+            downloaded: shared.downloaded.load(Ordering::Relaxed),
+            left: shared.left.load(Ordering::Relaxed),
+            // seeders dial too, for the sake of leechers that cannot be reached from everywhere
+            peers_wanted: 50,
+        })
+    }
+}
+
 /// A torrent that is or was served.
 pub(super) struct Entry {
     pub(super) metainfo: Arc<Metainfo>,
     pub(super) content: Arc<Content>,
     pub(super) identities: Arc<[storage::Identity]>,
-    /// Payload bytes sent, for announces.
-    pub(super) uploaded: Arc<AtomicU64>,
+    pub(super) shared: Shared,
     pub(super) upload_rate: u64,
     pub(super) peers: usize,
     pub(super) unchoked: usize,
@@ -36,7 +60,7 @@ impl Entry {
             metainfo,
             content,
             identities,
-            uploaded: Arc::default(),
+            shared: Shared::default(),
             upload_rate: 0,
             peers: 0,
             unchoked: 0,
@@ -70,7 +94,7 @@ impl Entry {
             size: self.metainfo.geometry().total(),
             path: self.content.root().to_owned(),
             state: self.state(),
-            uploaded: self.uploaded.load(Ordering::Relaxed),
+            uploaded: self.shared.uploaded.load(Ordering::Relaxed),
             upload_rate: self.upload_rate,
             peers: self.peers,
             unchoked: self.unchoked,

@@ -17,6 +17,7 @@ mod messages;
 pub mod metadata;
 mod process;
 mod seeding;
+mod seeking;
 mod status;
 pub mod web_seed;
 

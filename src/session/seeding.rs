@@ -4,13 +4,13 @@ use std::collections::{BTreeMap, HashMap};
 use std::io;
 use std::net::IpAddr;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
 use tokio::sync::mpsc;
 
 use crate::clock::Time;
-use crate::discovery::{self, Announced, Announcer, Found, Handle, Stats, Trackers, parse_tiers};
+use crate::discovery::{self, Announced, Announcer, Found, Handle, Trackers, parse_tiers};
 use crate::ids::{InfoHash, PeerId, TorrentId};
 use crate::metainfo::{Metainfo, PathIndex};
 use crate::peer::{self, Identity, Reason};
@@ -20,12 +20,14 @@ use crate::tracker::{self, OwnSeeder, Tracker, TrackerHandle};
 use super::addresses::Reachable;
 use super::config::{SessionConfig, SessionError, TrackerChoice};
 use super::dialling::Dialling;
-use super::downloading::{News, Progress};
+use super::downloading::News;
 use super::entry::Entry;
 use super::fleet::Fleet;
 use super::identity::{CLIENT, USER_AGENT, fresh_key, fresh_peer_id};
 use super::process::bytes_read as process_read;
+use super::seeking::Seeking;
 use super::status::{ReactorView, Status};
+use super::web_seed::{WebSeedConfig, WebSeeds};
 
 /// Trackers get this long to hear `stopped`.
 const FAREWELL: Duration = Duration::from_secs(5);
@@ -61,7 +63,7 @@ pub struct Farewell {
 pub struct Session {
     pub(super) fleet: Fleet,
     tracker: Option<TrackerHandle>,
-    announcer: Announcer,
+    pub(super) announcer: Announcer,
     pub(super) found: mpsc::Receiver<Found>,
     pub(super) torrents: BTreeMap<TorrentId, Entry>,
     pub(super) by_hash: HashMap<InfoHash, TorrentId>,
@@ -70,10 +72,15 @@ pub struct Session {
     /// What is worth telling and stops nothing, until it is taken.
     pub(super) warnings: Vec<String>,
     dialling: Dialling,
-    added_trackers: Vec<Vec<discovery::TrackerUrl>>,
+    pub(super) seeking: Option<Seeking>,
+    pub(super) web_seeds: Arc<WebSeeds>,
+    pub(super) rng: fastrand::Rng,
+    pub(super) added_trackers: Vec<Vec<discovery::TrackerUrl>>,
     reachable: Reachable,
+    /// Files are served by HTTP as well.
     web_seed: bool,
-    peer_id: PeerId,
+    pub(super) device: Option<String>,
+    pub(super) peer_id: PeerId,
     origin: Instant,
     turned: Instant,
     turns: u64,
@@ -94,7 +101,7 @@ impl Session {
         let reachable = Reachable::find(&config.external, device.as_deref());
         let announcing = discovery::Config {
             user_agent: USER_AGENT.to_owned(),
-            device,
+            device: device.clone(),
             ..discovery::Config::new(peer_id, fresh_key(&mut rng), fleet.port())
         };
         let (announcer, found) = Announcer::start(announcing);
@@ -109,6 +116,10 @@ impl Session {
             news: mpsc::channel(NEWS),
             warnings: Vec::new(),
             dialling: Dialling::default(),
+            seeking: None,
+            web_seeds: WebSeeds::new(WebSeedConfig::new(USER_AGENT.to_owned(), device.clone())),
+            rng,
+            device,
             added_trackers,
             reachable,
             web_seed: config.web_seed,
@@ -123,6 +134,11 @@ impl Session {
     /// The reactors.
     pub fn fleet(&self) -> &Fleet {
         &self.fleet
+    }
+
+    /// Whether torrents are announced at trackers beside their own.
+    pub fn adds_trackers(&self) -> bool {
+        !self.added_trackers.is_empty()
     }
 
     /// URLs of the embedded tracker, the best first; none if it does not run.
@@ -151,7 +167,7 @@ impl Session {
         }
         self.serve(id, &metainfo, &content);
         let mut entry = Entry::new(metainfo, content, torrent.identities.into());
-        entry.announced = self.announce(&entry, None).await;
+        entry.announced = Some(self.announce(&entry).await);
         self.by_hash.insert(info_hash, id);
         self.torrents.insert(id, entry);
         Ok(id)
@@ -196,7 +212,7 @@ impl Session {
         }
     }
 
-    pub(super) async fn announce(&self, entry: &Entry, download: Option<&Progress>) -> Option<Handle> {
+    pub(super) async fn announce(&self, entry: &Entry) -> Handle {
         let metainfo = &entry.metainfo;
         let ours = self.tracker_urls();
         let theirs: Vec<Vec<String>> = (metainfo.trackers().iter())
@@ -207,20 +223,8 @@ impl Session {
             true => Trackers::Private { tiers },
             false => Trackers::Public { tiers, added: self.added_trackers.clone() },
         };
-        let uploaded = entry.uploaded.clone();
-        let (downloaded, left): (Arc<AtomicU64>, Arc<AtomicU64>) = match download {
-            Some(download) => (download.downloaded.clone(), download.left.clone()),
-            None => Default::default(),
-        };
-        let stats = move || Stats {
-            uploaded: uploaded.load(Ordering::Relaxed),
-            downloaded: downloaded.load(Ordering::Relaxed),
-            left: left.load(Ordering::Relaxed),
-            // seeders dial too, for the sake of leechers that cannot be reached from everywhere
-            peers_wanted: 50,
-        };
-        let announced = Announced { info_hash: metainfo.info_hash(), trackers, stats: Arc::new(stats) };
-        Some(self.announcer.add(announced).await)
+        let announced = Announced { info_hash: metainfo.info_hash(), trackers, stats: entry.shared.stats() };
+        self.announcer.add(announced).await
     }
 
     /// The second hand: takes in numbers, dials, looks at files. Call it once a second; an error ends the session.
@@ -254,7 +258,7 @@ impl Session {
         }
         for (id, entry) in &mut self.torrents {
             let (sent, peers, unchoked) = sums.get(id).copied().unwrap_or_default();
-            let before = entry.uploaded.swap(sent, Ordering::Relaxed);
+            let before = entry.shared.uploaded.swap(sent, Ordering::Relaxed);
             #[expect(
                 clippy::cast_possible_truncation,
                 clippy::cast_sign_loss,
@@ -283,6 +287,9 @@ impl Session {
     }
 
     pub(super) fn dial_found(&mut self, found: Found) {
+        if self.take_sought(&found) {
+            return;
+        }
         let now = self.now();
         let known = self.by_hash.get(&found.info_hash).and_then(|id| Some((*id, self.torrents.get(id)?)));
         let Some((id, entry)) = known.filter(|(_, entry)| entry.failure.is_none()) else { return };
@@ -351,7 +358,7 @@ impl Session {
         let stopped = self.fleet.stop();
         self.take_numbers();
         self.end_downloads().await;
-        let uploaded = self.torrents.values().map(|entry| entry.uploaded.load(Ordering::Relaxed)).sum();
+        let uploaded = self.torrents.values().map(|entry| entry.shared.uploaded.load(Ordering::Relaxed)).sum();
         let trackers = self.announcer.shutdown(FAREWELL).await;
         if let Some(tracker) = self.tracker {
             tracker.stop();

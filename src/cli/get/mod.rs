@@ -8,6 +8,7 @@ use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::str::FromStr;
+use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Context;
@@ -15,6 +16,7 @@ use tokio::time::{Interval, MissedTickBehavior};
 
 use crate::metainfo::{Magnet, Metainfo};
 use crate::schedule::picker::Order;
+use crate::session::metadata::{self, MetadataProgress};
 use crate::session::{FleetConfig, Session, SessionConfig, TorrentState, TorrentView, raise_descriptor_limit};
 
 use super::network::NetworkArgs;
@@ -124,10 +126,10 @@ async fn get(args: Args) -> anyhow::Result<ExitCode> {
     let mut view = View::new(args.json);
     let mut session = Session::start(session_config(&args)).await?;
     view.started(&session);
-    let (metainfo, named) = match source {
-        Source::Torrent(metainfo) => (*metainfo, Vec::new()),
+    let metainfo = match source {
+        Source::Torrent(metainfo) => *metainfo,
         Source::Magnet(magnet) => tokio::select! {
-            found = find_metadata(&mut session, magnet, &peers, &mut view) => found?,
+            found = find_metadata(&mut session, without_trackers(magnet, &args), &peers, &mut view) => found?,
             () = stop.wait() => return finish(session, &mut view, stop).await,
         },
     };
@@ -137,7 +139,7 @@ async fn get(args: Args) -> anyhow::Result<ExitCode> {
         () = stop.wait() => return finish(session, &mut view, stop).await,
     };
     let order = if args.sequential { Order::Sequential } else { Order::default() };
-    let download = placed.download(order, args.memory, peers.into_iter().chain(named).collect());
+    let download = placed.download(order, args.memory, peers);
     view.downloading(&download.metainfo, &args.output);
     session.download(download).await?;
     go_on(session, &args, &mut view, stop).await
@@ -221,15 +223,36 @@ async fn resolve(peers: &[String]) -> anyhow::Result<Vec<SocketAddr>> {
     Ok(addresses)
 }
 
-/// Asks peers for what a magnet link leaves out; the torrent, and the peers that trackers named meanwhile.
+fn without_trackers(magnet: Magnet, args: &Args) -> Magnet {
+    if args.no_tracker { Magnet { trackers: Vec::new(), ..magnet } } else { magnet }
+}
+
+/// Asks peers for what a magnet link leaves out, unless an earlier start has done so.
 async fn find_metadata(
     session: &mut Session,
     magnet: Magnet,
     peers: &[SocketAddr],
     view: &mut View,
-) -> anyhow::Result<(Metainfo, Vec<SocketAddr>)> {
-    let _ = (session, magnet, peers, view);
-    anyhow::bail!("magnet links come next")
+) -> anyhow::Result<Metainfo> {
+    if let Some(known) = place::recall(&magnet, view) {
+        return Ok(known);
+    }
+    anyhow::ensure!(
+        !peers.is_empty() || !magnet.trackers.is_empty() || !magnet.peers.is_empty() || session.adds_trackers(),
+        "the link names no tracker and no peer: give one with --tracker or --peer"
+    );
+    view.seeking(&magnet);
+    let named = session.seek(&magnet, peers).await?;
+    let progress = Arc::new(MetadataProgress::default());
+    let mut fetching = Box::pin(metadata::fetch(&magnet, session.asker(), named, progress.clone()));
+    let mut second = seconds();
+    loop {
+        tokio::select! {
+            found = &mut fetching => return Ok(found?),
+            () = session.event() => {}
+            _ = second.tick() => view.sought(progress.counts()),
+        }
+    }
 }
 
 fn session_config(args: &Args) -> SessionConfig {

@@ -9,7 +9,7 @@ use anyhow::Context;
 
 use crate::cli::verify::threads;
 use crate::hash::Engine;
-use crate::metainfo::Metainfo;
+use crate::metainfo::{Magnet, Metainfo};
 use crate::schedule::picker::{Order, Priority};
 use crate::session::Download;
 use crate::storage::{Checker, Content, Disk, DiskMode, Resume, Space, Target, TargetOptions};
@@ -38,6 +38,17 @@ pub(super) fn check_output(output: &Path) -> anyhow::Result<()> {
     let metadata = output.metadata().with_context(|| format!("cannot download into {}", output.display()))?;
     anyhow::ensure!(metadata.is_dir(), "cannot download into {}: it is no folder", output.display());
     Ok(())
+}
+
+/// The torrent of a magnet link that an earlier start asked peers for.
+pub(super) fn recall(magnet: &Magnet, view: &View) -> Option<Metainfo> {
+    let known = Resume::from_environment()?.torrent(magnet.info_hash);
+    let known = known.unwrap_or_else(|error| {
+        view.warn(&error.to_string());
+        None
+    })?;
+    let trackers = magnet.trackers.iter().map(|url| vec![url.clone()]).collect();
+    Some(known.with_trackers(trackers).with_web_seeds(magnet.web_seeds.clone()))
 }
 
 /// Finds out what is here, and makes the files.
@@ -106,6 +117,9 @@ fn make(
     };
     let stock = target.take_stock(&checker)?;
     let mut warnings: Vec<String> = stock.warnings.iter().map(ToString::to_string).collect();
+    // so that the same magnet link goes on without asking anybody
+    let kept = Resume::from_environment().map(|resume| resume.keep_torrent(&disk, target.torrent()));
+    warnings.extend(kept.and_then(Result::err).map(|error| error.to_string()));
     match target.make(&stock) {
         Err(crate::storage::CheckpointError::Note(error)) => warnings.push(error.to_string()),
         made => made?,

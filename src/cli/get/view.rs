@@ -9,7 +9,8 @@ use serde_json::{Value, json};
 
 use crate::cli::text::Printable;
 use crate::cli::units::{Bytes, Rate, Span};
-use crate::metainfo::Metainfo;
+use crate::metainfo::{Magnet, Metainfo};
+use crate::session::metadata::MetadataCounts;
 use crate::session::{CLIENT, DownloadView, Farewell, Session, Status, TorrentView};
 
 /// Seconds between two lines where there is no terminal.
@@ -77,6 +78,34 @@ impl View {
         self.line(&format!("{CLIENT}: port {}, {}, {}", fleet.port(), fleet.driver(), fleet.congestion()));
     }
 
+    /// It is not known what a magnet link is about.
+    pub(super) fn seeking(&mut self, magnet: &Magnet) {
+        if self.is_json() {
+            return View::event(&json!({"event": "seeking", "info_hash": magnet.info_hash.to_string()}));
+        }
+        let name = magnet.name.as_deref().unwrap_or("a torrent without a name");
+        self.line(&format!("asking peers what {} is, info-hash {}", printable(name), magnet.info_hash));
+        if let Form::Live(screen) = &self.form {
+            let style = ProgressStyle::with_template("{spinner} {msg}");
+            let bar = ProgressBar::new_spinner().with_style(style.unwrap_or_else(|_| ProgressStyle::default_spinner()));
+            self.bar = Some(screen.add(bar));
+        }
+    }
+
+    /// Asking has come this far.
+    pub(super) fn sought(&mut self, counts: MetadataCounts) {
+        let MetadataCounts { tried, connected, received, size } = counts;
+        if self.is_json() {
+            let counts = json!({"event": "metadata", "tried": tried, "connected": connected, "received": received, "size": size});
+            return View::event(&counts);
+        }
+        let text = format!("{tried} peers tried, {connected} connected, {} of {}", Bytes(received), Bytes(size));
+        if let Some(bar) = &self.bar {
+            bar.set_message(text);
+            bar.tick();
+        }
+    }
+
     /// A bar for looking at what is here; hidden unless there is a terminal.
     pub(super) fn checking(&self, name: &str, total: u64) -> ProgressBar {
         let Form::Live(screen) = &self.form else { return ProgressBar::hidden() };
@@ -104,6 +133,9 @@ impl View {
     pub(super) fn downloading(&mut self, torrent: &Metainfo, output: &Path) {
         let (name, size) = (torrent.name(), torrent.geometry().total());
         self.began = Instant::now();
+        if let Some(bar) = self.bar.take() {
+            bar.finish_and_clear();
+        }
         if self.is_json() {
             return View::event(&json!({
                 "event": "downloading", "info_hash": torrent.info_hash().to_string(), "name": name, "size": size,
