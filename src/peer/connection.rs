@@ -347,6 +347,11 @@ impl Peer {
         self.upload_only || self.complete
     }
 
+    /// It has everything.
+    pub fn has_all(&self) -> bool {
+        self.complete
+    }
+
     /// What it has.
     pub fn pieces(&self) -> &Pieces {
         &self.pieces

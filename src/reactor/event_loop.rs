@@ -208,6 +208,7 @@ impl<D: Driver> EventLoop<D> {
                 }
                 Command::Attach(attachment) => self.attach(attachment, now),
                 Command::Publish { id, files } => self.shard.publish(id, files),
+                Command::SuperSeed { id } => self.shard.super_seed(id),
                 Command::Withdraw { id, reason } => self.withdraw(id, reason),
                 Command::Dial { id, address, place } => self.dial(id, address, place, now),
                 Command::Slots { id, slots } => self.shard.set_slots(id, slots),

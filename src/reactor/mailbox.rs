@@ -50,6 +50,11 @@ pub enum Command {
         /// Its files.
         files: Arc<PathIndex>,
     },
+    /// Show a torrent's pieces one by one, from its first peer on (BEP 16).
+    SuperSeed {
+        /// Which.
+        id: TorrentId,
+    },
     /// Serve a torrent no more.
     Withdraw {
         /// Which.

@@ -18,6 +18,8 @@ pub struct SessionConfig {
     pub tracker: Option<TrackerChoice>,
     /// Trackers beside those of the torrents; private torrents do not use them.
     pub added_trackers: Vec<String>,
+    /// Shows pieces of complete torrents one by one until there is a second seed (BEP 16).
+    pub super_seed: bool,
     /// Serves files by HTTP on the port for peers, but for those of private torrents (BEP 19).
     pub web_seed: bool,
 }

@@ -213,6 +213,12 @@ impl Fleet {
         (0..self.reactors.len()).for_each(|reactor| self.order(reactor, Command::Publish { id, files: files.clone() }));
     }
 
+    /// Shows a torrent's pieces one by one, from its first peer on. What one reactor shows another does not know, so there
+    /// should be one.
+    pub fn super_seed(&mut self, id: TorrentId) {
+        (0..self.reactors.len()).for_each(|reactor| self.order(reactor, Command::SuperSeed { id }));
+    }
+
     /// Serves a torrent no more.
     pub fn withdraw(&mut self, id: TorrentId, reason: Reason) {
         self.shares.remove(&id);

@@ -79,6 +79,7 @@ pub struct Session {
     reachable: Reachable,
     /// Files are served by HTTP as well.
     web_seed: bool,
+    super_seed: bool,
     pub(super) device: Option<String>,
     pub(super) peer_id: PeerId,
     origin: Instant,
@@ -123,6 +124,7 @@ impl Session {
             added_trackers,
             reachable,
             web_seed: config.web_seed,
+            super_seed: config.super_seed,
             peer_id,
             origin: Instant::now(),
             turned: Instant::now(),
@@ -201,6 +203,9 @@ impl Session {
             private: metainfo.private(),
         };
         self.fleet.add(id, &Arc::new(torrent), &payload);
+        if self.super_seed {
+            self.fleet.super_seed(id);
+        }
         self.publish(id, metainfo);
     }
 

@@ -7,6 +7,7 @@ use crate::ids::TorrentId;
 use crate::peer::{Body, HttpClient, Peer, Reason};
 
 use super::download::Incoming;
+use super::super_seed::Shown;
 
 /// How far a connection has come.
 #[derive(Debug)]
@@ -43,6 +44,8 @@ pub struct Connection {
     pub(super) stage: Stage,
     /// An incomplete message, or nothing.
     pub(super) input: Vec<u8>,
+    /// What it was shown, of a torrent that is super-seeded when it comes.
+    pub(super) shown: Option<Box<Shown>>,
     /// The block that is arriving.
     pub(super) incoming: Option<Box<Incoming>>,
     /// Control bytes for the socket.

@@ -5,10 +5,11 @@ use std::time::Duration;
 use crate::clock::Time;
 use crate::ids::{PeerKey, TorrentId};
 use crate::limits;
-use crate::peer::{Event, Peer, Reason};
+use crate::peer::{Event, Peer, Pieces, Reason};
 use crate::wire::{self, Handshake, HandshakeError, PIECE_HEADER, Reserved};
 
 use super::connection::{Connection, Stage};
+use super::super_seed::Shown;
 use super::world::Shard;
 
 /// Two connections between the same peers that are opened within this time were opened at once, one by each.
@@ -97,9 +98,12 @@ impl Shard {
         }
         let Some(swarm) = self.swarms.get_mut(&torrent) else { return Err(Reason::UnknownTorrent) };
         let address = connection.address.ip();
-        let peer = Peer::new(theirs, address, &known, &swarm.had, &ours, &mut connection.output);
+        let hides = swarm.super_seed.as_ref().is_some_and(|seed| !seed.is_over());
+        let had = if hides { &Pieces::None } else { &swarm.had };
+        let peer = Peer::new(theirs, address, &known, had, &ours, &mut connection.output);
         swarm.joined(key, &peer, now);
         connection.stage = Stage::Peer(torrent, Box::new(peer));
+        connection.shown = hides.then(|| Box::new(Shown::nothing(now)));
         self.greeting -= 1;
         Ok(())
     }
@@ -143,8 +147,12 @@ impl Shard {
             let Some((message, length)) = wire::decode(&bytes[used..], bounds)? else { break };
             used += length;
             let Stage::Peer(_, peer) = &mut connection.stage else { break };
-            let event = peer.handle(message, &swarm.torrent, &swarm.had, &mut connection.output)?;
+            let had = connection.shown.as_ref().map_or(&swarm.had, |shown| &shown.pieces);
+            let event = peer.handle(message, &swarm.torrent, had, &mut connection.output)?;
             self.totals.requests += u64::from(event == Event::Requested);
+            if let (Event::Has(piece), Some(_)) = (event, &swarm.super_seed) {
+                self.heard.push(piece);
+            }
             swarm.note(key, connection, event);
             if connection.output.len() > limits::CONTROL_BUFFER {
                 return Err(Reason::ControlFlood);
@@ -153,10 +161,17 @@ impl Shard {
         let Stage::Peer(_, peer) = &connection.stage else { return Ok(used) };
         // who wants nothing of us and has nothing for us would hold a place (BEP 21)
         if peer.wants_nothing() && swarm.wants_nothing() {
+            if peer.has_all() {
+                self.second_seed(id);
+            }
             return Err(Reason::Redundant);
         }
+        let shows = connection.shown.is_some();
         if peer.is_interested() != was_interested {
             self.interest_changed(key, now);
+        }
+        if !self.heard.is_empty() || shows {
+            self.go_on_showing(id, key, now);
         }
         Ok(used)
     }

@@ -24,6 +24,7 @@ mod http;
 mod input;
 mod leeching;
 mod serving;
+mod super_seed;
 mod swarm;
 mod table;
 #[cfg(test)]

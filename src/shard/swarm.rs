@@ -13,6 +13,7 @@ use crate::schedule::Rarity;
 use crate::schedule::picker::Manner;
 
 use super::download::{Downloading, Incoming, holds};
+use super::super_seed::SuperSeed;
 
 /// A torrent and its connections.
 #[derive(Debug)]
@@ -25,6 +26,8 @@ pub(super) struct Swarm {
     /// Of a torrent that was added complete; else the picker counts.
     pub(super) told: Rarity,
     pub(super) download: Option<Box<Downloading>>,
+    /// If it is or was super-seeded.
+    pub(super) super_seed: Option<SuperSeed>,
     /// Its files, if they are served by HTTP.
     pub(super) files: Option<Arc<PathIndex>>,
     pub(super) unchoked: usize,

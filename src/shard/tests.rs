@@ -7,6 +7,7 @@ mod leeching;
 mod random;
 mod serving;
 mod slots;
+mod super_seed;
 
 use std::collections::{HashMap, HashSet};
 use std::net::SocketAddr;

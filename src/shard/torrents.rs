@@ -29,6 +29,8 @@ pub struct TorrentStatus {
     pub slots: usize,
     /// Copies of the rarest piece among the connected peers.
     pub availability: u32,
+    /// Pieces are shown one by one (BEP 16).
+    pub super_seeding: bool,
     /// Pieces that are here.
     pub had: u32,
     /// Its download, if it was not complete at the start.
@@ -87,8 +89,18 @@ impl Shard {
         let rarity = Rarity::new(torrent.geometry.pieces(), &mut self.rng);
         self.by_hash.insert(torrent.info_hash, id);
         let (peers, had) = (BTreeMap::new(), Pieces::All);
-        let swarm =
-            Swarm { torrent, peers, had, told: rarity, download: None, files: None, unchoked: 0, slots, sent: 0 };
+        let swarm = Swarm {
+            torrent,
+            peers,
+            had,
+            told: rarity,
+            download: None,
+            super_seed: None,
+            files: None,
+            unchoked: 0,
+            slots,
+            sent: 0,
+        };
         self.swarms.insert(id, swarm);
     }
 
@@ -120,6 +132,9 @@ impl Shard {
     /// Takes a peer out of its swarm's books.
     pub(super) fn leave(&mut self, key: PeerKey, torrent: TorrentId, peer: &Peer, connection: &Connection) {
         self.waiting -= usize::from(connection.waiting);
+        if let Some(shown) = &connection.shown {
+            self.forget_shown(torrent, key, shown);
+        }
         let Some(swarm) = self.swarms.get_mut(&torrent) else { return };
         // a silent connection may have been replaced by another of the same peer, which stays listed
         if swarm.peers.get(&peer.id()) == Some(&key) {
@@ -148,6 +163,7 @@ impl Shard {
             unchoked: swarm.unchoked,
             slots: swarm.slots,
             availability: swarm.availability(),
+            super_seeding: swarm.super_seed.as_ref().is_some_and(|seed| !seed.is_over()),
             had: swarm.had.count(swarm.torrent.geometry.pieces()),
             download: swarm.download.as_ref().map(|download| download.status()),
         };

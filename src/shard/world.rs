@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::clock::Time;
-use crate::ids::{BlockRef, InfoHash, PeerKey, TorrentId};
+use crate::ids::{BlockRef, InfoHash, PeerKey, PieceIndex, TorrentId};
 use crate::limits;
 use crate::peer::{Identity, Reason};
 use crate::schedule::{AutoSlots, Choker, Decisions, Pacer, Slots, Turns};
@@ -90,6 +90,8 @@ pub struct Shard {
     pub(super) news: News,
     /// Room to work in.
     pub(super) asked: Vec<BlockRef>,
+    /// Pieces that a peer of a super-seeded torrent just said it has.
+    pub(super) heard: Vec<PieceIndex>,
     pub(super) totals: Totals,
 }
 
@@ -123,6 +125,7 @@ impl Shard {
             second_sent: 0,
             news: News::default(),
             asked: Vec::new(),
+            heard: Vec::new(),
             totals: Totals {
                 sent: 0,
                 received: 0,
@@ -182,6 +185,7 @@ impl Shard {
             dialled: matches!(stage, Stage::Greeting(Some(_))),
             stage,
             input: Vec::new(),
+            shown: None,
             incoming: None,
             output: Vec::new(),
             listed: false,
@@ -279,6 +283,7 @@ impl Shard {
     pub fn tick(&mut self, now: Time, busy_per_mille: u32) {
         self.check_connections(now);
         self.tick_downloads(now);
+        self.tick_super_seeds(now);
         self.adjust_slots(now, busy_per_mille);
         self.ticked_at = now;
     }

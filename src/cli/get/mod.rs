@@ -263,5 +263,6 @@ fn session_config(args: &Args) -> SessionConfig {
         tracker: None,
         added_trackers: args.tracker.clone(),
         web_seed: args.network.web_seed,
+        super_seed: false,
     }
 }

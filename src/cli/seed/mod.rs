@@ -44,6 +44,10 @@ pub(super) struct Args {
     /// Port of the embedded tracker, TCP and UDP [default: 6969, or another one that is free].
     #[arg(long, value_name = "N", conflicts_with = "no_tracker")]
     tracker_port: Option<u16>,
+    /// Be a first seed that sends each piece about once: show each peer other pieces, and more to those that pass them on. Ends by
+    /// itself when a second seed appears. Runs one reactor.
+    #[arg(long = "super", conflicts_with = "reactors")]
+    super_seed: bool,
     /// Reactor threads [default: one for each core, at most 8].
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=64))]
     reactors: Option<u16>,
@@ -116,7 +120,8 @@ async fn finish(session: Session, view: &mut View, mut stop: StopSignals) -> any
 
 fn session_config(args: &Args, sources: &[Source], descriptors: u64) -> SessionConfig {
     let cores = std::thread::available_parallelism().map_or(1, usize::from);
-    let reactors = args.reactors.map_or(cores.min(limits::REACTORS_BY_DEFAULT), usize::from);
+    let reactors = if args.super_seed { 1 } else { cores.min(limits::REACTORS_BY_DEFAULT) };
+    let reactors = args.reactors.map_or(reactors, usize::from);
     let tracked = args.tracker.is_empty() && sources.iter().any(Source::needs_tracker);
     let tracker = args.tracker_port.map_or(TrackerChoice::AnyPort, TrackerChoice::Port);
     SessionConfig {
@@ -125,5 +130,6 @@ fn session_config(args: &Args, sources: &[Source], descriptors: u64) -> SessionC
         tracker: (!args.no_tracker && (tracked || args.tracker_port.is_some())).then_some(tracker),
         added_trackers: args.tracker.clone(),
         web_seed: args.network.web_seed,
+        super_seed: args.super_seed,
     }
 }

@@ -14,7 +14,7 @@ fn small_torrent(pieces: u32) -> Arc<Torrent> {
     Arc::new(Torrent { info_hash: InfoHash([1; 20]), geometry, info: vec![b'x'; 40_000].into(), private: false })
 }
 
-fn nothing() -> Download {
+pub(super) fn nothing() -> Download {
     Download { had: Box::default(), priorities: Vec::new(), memory: 1 << 20, order: Order::default() }
 }
 
@@ -23,32 +23,32 @@ fn byte(at: u64) -> u8 {
     u8::try_from((at * 7 + at / 251) % 251).unwrap_or(0)
 }
 
-struct Node {
-    shard: Shard,
+pub(super) struct Node {
+    pub(super) shard: Shard,
     lies: bool,
     written: Vec<PieceIndex>,
     bad: usize,
-    finished: bool,
+    pub(super) finished: bool,
     /// Greatest number of bytes that its buffers took.
     memory: usize,
 }
 
 /// Nodes, and lines between them: `(from, key there, to, key there)`, with the bytes under way.
-struct Net {
-    torrent: Arc<Torrent>,
-    nodes: Vec<Node>,
+pub(super) struct Net {
+    pub(super) torrent: Arc<Torrent>,
+    pub(super) nodes: Vec<Node>,
     lines: Vec<(usize, PeerKey, usize, PeerKey)>,
     rng: fastrand::Rng,
     now: Time,
 }
 
 impl Net {
-    fn new(pieces: u32, seed: u64) -> Net {
+    pub(super) fn new(pieces: u32, seed: u64) -> Net {
         let rng = fastrand::Rng::with_seed(seed);
         Net { torrent: small_torrent(pieces), nodes: Vec::new(), lines: Vec::new(), rng, now: Time(1_000_000_000) }
     }
 
-    fn join(&mut self, download: Option<Download>, slots: Slots) -> usize {
+    pub(super) fn join(&mut self, download: Option<Download>, slots: Slots) -> usize {
         let number = u8::try_from(self.nodes.len()).expect("few");
         let identity = Identity { peer_id: PeerId([number; 20]), client: "sower".to_owned(), port: 6881 };
         let config = Config { identity: Arc::new(identity), seed: self.rng.u64(..), ..config(slots) };
@@ -61,7 +61,7 @@ impl Net {
         self.nodes.len() - 1
     }
 
-    fn connect(&mut self, from: usize, to: usize) {
+    pub(super) fn connect(&mut self, from: usize, to: usize) {
         let address = |node: usize| SocketAddr::from(([10, 77, 0, u8::try_from(node).expect("few")], 9));
         let dialled = self.nodes[from].shard.dial(FIRST, address(to), self.now).expect("room");
         let accepted = self.nodes[to].shard.accept(address(from), self.now).expect("room");
@@ -151,7 +151,7 @@ impl Net {
     }
 
     /// Runs until nobody has anything to say for `seconds`, in virtual time.
-    fn run(&mut self, seconds: u64) {
+    pub(super) fn run(&mut self, seconds: u64) {
         for _ in 0..seconds {
             while (0..self.nodes.len()).fold(false, |active, node| self.turn(node) | active) {}
             self.now = self.now + Duration::from_secs(1);
