@@ -49,6 +49,7 @@ pub const MAGNET_LENGTH: usize = 64 * 1024;
 pub const MAGNET_PEERS: usize = 256;
 
 const _: () = assert!(CHUNK.is_multiple_of(BLOCK));
+const _: () = assert!(BLOCK <= UNSENT_MIN / 2);
 const _: () = assert!(BLOCK_MAX <= CHUNK, "a turn carries at least one block");
 
 /// Longest message of any kind: a bitfield of [`PIECES`] bits, which is longer than a block.
@@ -124,6 +125,8 @@ pub const FILES_PER_BLOCK: usize = 256;
 pub const MAPS_PER_REACTOR: usize = 4096;
 /// Blocks in one chunk, however short they are.
 pub const BLOCKS_PER_CHUNK: usize = 16;
+/// Least bound of a connection's unsent bytes: the kernel wakes at half of it, and a block should fit then.
+pub const UNSENT_MIN: u32 = 64 * 1024;
 /// Pipes of one reactor. Each takes two descriptors; one is in use at a time, the others hold what sockets did not take.
 pub const PIPES_PER_REACTOR: usize = 64;
 /// Pages of a pipe that holds a whole chunk: a header, and a block that begins within a page, for each.

@@ -10,7 +10,7 @@ use crate::schedule::Slots;
 use crate::session::FleetConfig;
 use crate::transmit::SendMode;
 
-use super::units::parse_rate;
+use super::units::{parse_rate, parse_size};
 
 /// See the module.
 #[derive(clap::Args, Debug)]
@@ -45,6 +45,9 @@ pub(crate) struct NetworkArgs {
     /// Mark of outgoing packets to peers, such as cs1, le, af11 or a number from 0 to 63.
     #[arg(long, value_name = "NAME|N")]
     dscp: Option<Dscp>,
+    /// Bytes that the kernel holds for each peer beyond what is on its way, such as 512KiB [default: the system's].
+    #[arg(long, value_name = "SIZE", value_parser = parse_unsent)]
+    unsent_limit: Option<u32>,
     /// Use this network interface alone: for peers, the embedded tracker and announces. Names are looked up as the system does.
     #[arg(long, value_name = "IFACE")]
     pub(crate) bind_device: Option<String>,
@@ -73,8 +76,22 @@ impl NetworkArgs {
             connections: connections.min(for_peers),
             connections_per_address: self.connections_per_address,
             congestion: self.congestion.clone(),
-            options: Options { dscp: self.dscp, device: self.bind_device.clone(), ..Options::default() },
+            options: Options {
+                dscp: self.dscp,
+                device: self.bind_device.clone(),
+                unsent_low_water_bytes: self.unsent_limit,
+                ..Options::default()
+            },
             downloads: false,
         }
     }
+}
+
+fn parse_unsent(text: &str) -> Result<u32, String> {
+    let bytes = parse_size(text)?;
+    let least = limits::UNSENT_MIN;
+    u32::try_from(bytes)
+        .ok()
+        .filter(|bytes| *bytes >= least)
+        .ok_or_else(|| format!("give {} KiB to 4 GiB", least / 1024))
 }

@@ -1,13 +1,13 @@
 //! Sockets as the reactor wants them: non-blocking, closed on exec, with the options that matter.
 //!
 //! Options set on a listener are inherited by what it accepts, so an accepted connection costs no further call.
-//! The unsafe calls are an ioctl(2) that socket crates do not wrap, and recv(2) on a descriptor known by its number. Both
-//! write to memory that is ours for the length of the call and nowhere else, whatever the descriptor is.
-#![expect(unsafe_code, reason = "the ioctl SIOCOUTQNSD; recv by number")]
+//! The unsafe call is recv(2) on a descriptor known by its number. It writes to memory that is ours for the length of the
+//! call and nowhere else, whatever the descriptor is.
+#![expect(unsafe_code, reason = "recv by number")]
 
 use std::io;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
-use std::os::fd::{AsFd, AsRawFd, OwnedFd, RawFd};
+use std::os::fd::{AsFd, OwnedFd, RawFd};
 
 use rustix::io::Errno;
 use socket2::{Domain, Protocol, SockRef, Socket, Type};
@@ -165,21 +165,6 @@ pub fn without_mapping(address: SocketAddr) -> SocketAddr {
         },
         SocketAddr::V4(_) => address,
     }
-}
-
-/// linux/sockios.h
-const SIOCOUTQNSD: libc::Ioctl = 0x894b;
-
-/// Bytes written to the socket that have not been sent even once.
-pub fn unsent_bytes(socket: impl AsFd) -> io::Result<usize> {
-    let mut bytes: libc::c_int = 0;
-    // SAFETY: for this request the kernel writes one int to the third argument (tcp(7), SIOCOUTQ), which outlives the
-    // call; on any other descriptor it fails.
-    let answer = unsafe { libc::ioctl(socket.as_fd().as_raw_fd(), SIOCOUTQNSD, &raw mut bytes) };
-    if answer < 0 {
-        return Err(io::Error::last_os_error());
-    }
-    Ok(usize::try_from(bytes).unwrap_or(0))
 }
 
 /// Receives what is there, without waiting; 0 at the end of the stream. By number, since a driver's table does not

@@ -88,11 +88,13 @@ fn make<D: Driver>(config: ReactorConfig) -> io::Result<EventLoop<D>> {
         config.options.apply(listener.as_fd())?;
         driver.listen(listener)?;
     }
+    let mut transmitter = Transmitter::new(config.send)?;
+    transmitter.limit_unsent(config.options.unsent_low_water_bytes);
     Ok(EventLoop {
         mailbox,
         driver,
         shard: Shard::new(config.shard, Time::default()),
-        transmitter: Transmitter::new(config.send)?,
+        transmitter,
         maps: Maps::new()?,
         residency: Residency::new(),
         payloads: HashMap::new(),

@@ -81,6 +81,13 @@ impl Outgoing {
         ((self.room / BLOCK) as usize).clamp(1, BLOCKS_PER_CHUNK)
     }
 
+    /// The socket took that many bytes.
+    pub(super) fn taken(&mut self, wire_bytes: u64) {
+        let bytes = u32::try_from(wire_bytes).unwrap_or(u32::MAX);
+        let charge = bytes.saturating_add(bytes.div_ceil(BLOCK).saturating_mul(BLOCK_OVERHEAD));
+        self.room = self.room.saturating_sub(charge);
+    }
+
     /// Drops the first `sent` control bytes, and the allocation with the last.
     pub(super) fn control_sent(&mut self, sent: usize) {
         if sent == self.control.len() {
@@ -90,5 +97,8 @@ impl Outgoing {
         }
     }
 }
+
+/// What the kernel charges a socket for a block beyond its bytes, nearly: a third of a socket buffer's head.
+pub(super) const BLOCK_OVERHEAD: u32 = 512;
 
 const _: () = assert!(size_of::<Outgoing>() <= 40, "ten thousand idle connections are to stay cheap");

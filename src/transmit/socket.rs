@@ -1,7 +1,8 @@
 //! The system calls on a socket that have no safe wrapper for bare addresses.
 //!
 //! Unsafe: `sendmsg` gets a slice of address ranges that are mapped during the call and are only read, by the kernel, which
-//! answers EFAULT where nothing backs them. `getsockopt` and `recvmsg` fill buffers on the stack of the size that they are told.
+//! answers EFAULT where nothing backs them. `getsockopt`, `ioctl` and `recvmsg` fill buffers on the stack of the size that they
+//! are told or that is fixed.
 #![expect(unsafe_code, reason = "sendmsg takes bare addresses, which is the point")]
 
 use std::io;
@@ -37,6 +38,18 @@ pub(super) fn room(socket: BorrowedFd<'_>) -> Option<u32> {
         return None;
     }
     Some(counts[SNDBUF].saturating_sub(counts[WMEM_QUEUED]))
+}
+
+/// linux/sockios.h
+const SIOCOUTQNSD: libc::Ioctl = 0x894b;
+
+/// Bytes written to the socket that have not been sent even once. `None` where it cannot tell.
+pub(super) fn unsent(socket: BorrowedFd<'_>) -> Option<u32> {
+    let mut bytes: libc::c_int = 0;
+    // SAFETY: for this request the kernel writes one int to the third argument (tcp(7), SIOCOUTQ), which outlives the
+    // call; on any other descriptor it fails.
+    let answer = unsafe { libc::ioctl(socket.as_raw_fd(), SIOCOUTQNSD, &raw mut bytes) };
+    (answer == 0).then(|| u32::try_from(bytes).ok())?
 }
 
 /// Whether the socket takes bytes now; if not, the kernel will say when it does. A broken one counts as writable: the send

@@ -380,3 +380,34 @@ fn a_warm_block_does_not_vouch_for_the_rest_of_its_window() {
     assert_eq!([cold_of(0, long_calm), cold_of(0, long_calm)], [0, 0], "a block that was just read");
     assert_eq!(cold_of(BLOCK * 9, long_calm), 1, "nobody has read this one");
 }
+
+/// A slow reader's socket takes only so much beyond what is on its way. Were it offered more, each chunk would be left half
+/// sent, and hold one of a reactor's pipes.
+#[test]
+fn no_more_is_offered_than_a_socket_may_hold_unsent() {
+    const MOST: u32 = 128 * 1024;
+    let mut rng = fastrand::Rng::with_seed(11);
+    let content = Content::new(&mut rng, 1 << 20, &[(8 << 20, false)]);
+    for mode in [SendMode::Splice, SendMode::Copy] {
+        let mut line = Line::new(&content, transmitter(mode, 4, 64));
+        socket2::SockRef::from(&line.ours).set_tcp_notsent_lowat(MOST).expect("a socket");
+        line.transmitter.limit_unsent(Some(MOST));
+        let (mut blocks, mut most) = (blocks_in_order(&content).peekable(), 0);
+        while blocks.peek().is_some() {
+            let mut progress = line.flush().expect("the peer reads");
+            if progress == Progress::Done {
+                let appetite = line.outgoing.appetite();
+                blocks.by_ref().take(appetite).for_each(|block| line.push(block));
+                progress = line.send().expect("the peer reads");
+            }
+            most = most.max(crate::transmit::socket::unsent(line.ours.as_fd()).expect("a socket"));
+            if progress == Progress::Blocked {
+                while read_some(&mut line.theirs, 1 << 20, &mut line.got) > 0 {}
+            }
+        }
+        line.finish();
+        // heads of blocks come on top
+        assert!((MOST / 2..MOST + BLOCK).contains(&most), "{mode:?}: {most} unsent, and the reader was to be slow");
+        assert_eq!(line.transmitter.counters().leftovers, 0, "{mode:?}");
+    }
+}

@@ -7,7 +7,7 @@ use crate::ids::{FileIndex, TorrentId};
 use crate::limits::{BLOCK, CHUNK};
 use crate::transmit::arena::HeaderArena;
 use crate::transmit::chunk::{Chunk, Frame};
-use crate::transmit::outgoing::{Leftover, Outgoing, Walk, ZeroCopy};
+use crate::transmit::outgoing::{BLOCK_OVERHEAD, Leftover, Outgoing, Walk, ZeroCopy};
 use crate::transmit::pipe::{Pipe, PipePool};
 use crate::transmit::repeat::unless_blocked;
 use crate::transmit::{SendMode, socket};
@@ -91,6 +91,7 @@ pub struct Counters {
 #[derive(Debug)]
 pub struct Transmitter {
     mode: SendMode,
+    unsent_most: Option<u32>,
     pub(super) headers: HeaderArena,
     frame: Frame,
     pub(super) pipes: PipePool,
@@ -102,8 +103,6 @@ pub struct Transmitter {
 
 /// Empty boxes kept; more are freed.
 const SPARE_LEFTOVERS: usize = 64;
-/// What the kernel charges a socket for a block beyond its bytes, nearly: a third of a socket buffer's head.
-const BLOCK_OVERHEAD: u32 = 512;
 
 impl Transmitter {
     /// Sets up arena and pipes. `Auto` becomes `Splice` or `Copy` here: see [`Transmitter::mode`].
@@ -114,6 +113,7 @@ impl Transmitter {
     pub(super) fn with_pipes(mode: SendMode, pipes: PipePool) -> io::Result<Transmitter> {
         let mut transmitter = Transmitter {
             mode,
+            unsent_most: None,
             headers: HeaderArena::new()?,
             frame: Frame::default(),
             pipes,
@@ -124,6 +124,11 @@ impl Transmitter {
             transmitter.mode = if transmitter.can_splice() { SendMode::Splice } else { SendMode::Copy };
         }
         Ok(transmitter)
+    }
+
+    /// For sockets that take no more than that many bytes beyond what is on its way (TCP_NOTSENT_LOWAT): offers them no more.
+    pub fn limit_unsent(&mut self, bytes: Option<u32>) {
+        self.unsent_most = bytes;
     }
 
     /// How payload leaves; not `Auto`.
@@ -211,10 +216,10 @@ impl Transmitter {
         let progress = self.try_advance(socket, outgoing, chunk, walk).map_err(|error| classify(error, chunk))?;
         let (from, to) = (chunk.tally(before), chunk.tally(walk.sent()));
         let wire_bytes = (walk.sent() - before) as u64;
-        outgoing.room = match progress {
-            Progress::Blocked => 0,
-            Progress::Done => outgoing.room.saturating_sub(charge(wire_bytes)),
-        };
+        match progress {
+            Progress::Blocked => outgoing.room = 0,
+            Progress::Done => outgoing.taken(wire_bytes),
+        }
         Ok(Sent {
             progress,
             payload_bytes: to.payload_bytes - from.payload_bytes,
@@ -334,7 +339,7 @@ impl Transmitter {
                 }
             }
         }
-        outgoing.room = outgoing.room.saturating_sub(charge(sent.wire_bytes));
+        outgoing.taken(sent.wire_bytes);
         self.counters.control_bytes += sent.wire_bytes;
         Ok(sent)
     }
@@ -345,6 +350,10 @@ impl Transmitter {
     fn look_for_room(&mut self, socket: BorrowedFd<'_>, outgoing: &mut Outgoing) -> Progress {
         self.counters.system_calls += 1;
         outgoing.room = socket::room(socket).unwrap_or(CHUNK);
+        if let Some(most) = self.unsent_most {
+            self.counters.system_calls += 1;
+            outgoing.room = outgoing.room.min(most.saturating_sub(socket::unsent(socket).unwrap_or(0)));
+        }
         if outgoing.room >= BLOCK + BLOCK_OVERHEAD {
             return Progress::Done;
         }
@@ -360,12 +369,6 @@ impl Transmitter {
         let probe = libc::iovec { iov_base: self.headers.write(block).cast_mut().cast(), iov_len: 1 };
         pipe.fill(&[probe]).is_ok()
     }
-}
-
-/// Bytes that the kernel charges to a socket's buffer for `wire_bytes`, nearly.
-fn charge(wire_bytes: u64) -> u32 {
-    let bytes = u32::try_from(wire_bytes).unwrap_or(u32::MAX);
-    bytes.saturating_add(bytes.div_ceil(BLOCK).saturating_mul(BLOCK_OVERHEAD))
 }
 
 /// Puts the frame into an empty pipe, which never has to wait for room.
