@@ -16,6 +16,7 @@ SETTLE_SECONDS = 0.5
 COLD_MEMORY = 256 << 20
 COLD_SECONDS = 8
 COLD_SEEDERS = [Sower, Libtorrent, Rtorrent]
+LOAD_PEERS = [1, 50]
 SCALE_PEERS = 10_000
 SCALE_ACTIVE = 100
 
@@ -86,6 +87,30 @@ def cold(job, seeders):
         for case, options in cases:
             # one start each: the second would begin with what the first left in memory
             series(job, "cold", seeder, [(case, options)], 0)
+
+
+class ReadyMade:
+    """No seeder: messages made before, which `sower bench --calibrate` sends to itself."""
+
+    name = label = "ready-made"
+
+
+def limit(job, _seeders):
+    """What the load itself takes: the figures of all other runs are below that."""
+    for peers in LOAD_PEERS:
+        job.record("limit", ReadyMade, f"{peers} peers", 0, **calibrated(job, peers))
+
+
+def calibrated(job, peers):
+    command = [
+        job.programs["sower"], "bench", "--calibrate", "--peers", peers, "--duration", job.options.duration,
+        "--seeder-cpus", job.seeder_cpu, "--load-cpus", job.load_cpu, "--json",
+    ]  # fmt: skip
+    command = [str(part) for part in command]
+    run = subprocess.run(command, capture_output=True, text=True, timeout=120)
+    if run.returncode != 0:
+        return {"error": last_line(run.stderr)}
+    return {"command": " ".join(command), "result": json.loads(run.stdout)["runs"][0], "resident_before": 1}
 
 
 def load(peers, *options):
@@ -191,5 +216,6 @@ def plan(job, sections, seeders):
         "throughput": job.options.rounds * len(job.options.peers) * len(seeders["throughput"]),
         "scale": 2 * min(job.options.rounds, 2) * len(seeders["scale"]),
         "cold": 2 * len(seeders["cold"]),
+        "limit": len(LOAD_PEERS),
     }
     job.planned = sum(counts[section] for section in sections)

@@ -21,7 +21,7 @@ def render(document):
         f"another, everything received dropped in the kernel. `{document['command']}`"
     ]
     notes = []
-    for section, table in (("throughput", throughput), ("scale", scale), ("cold", cold)):
+    for section, table in (("throughput", throughput), ("limit", limit), ("scale", scale), ("cold", cold)):
         chosen = [run for run in runs if run["section"] == section]
         if chosen:
             parts.append(table(document, chosen, notes))
@@ -53,6 +53,21 @@ def throughput(document, runs, notes):
         "CPU-second compares only where the seeder's own core was. Private: anonymous memory."
     )
     return f"{grid(rows)}\n\n{legend}"
+
+
+def limit(document, runs, notes):
+    rows = [["the load itself", "GB/s", "GB for each second of its processor time"]]
+    for run in runs:
+        if "error" in run:
+            notes.append(f"the load itself, {peers(run['case'])}: {run['error']}")
+            continue
+        result = run["result"]
+        figures = (result["bytes_per_second"], result["bytes_per_load_cpu_second"] or 0)
+        rows.append([peers(run["case"]), *(f"{figure / 1e9:.1f}" for figure in figures)])
+    return (
+        "The load itself, on its one core, with ready-made messages that the other core sends. Where the first figure is the lower one "
+        f"the sender was full, not the load; the second one is what a full core of the load takes:\n\n{grid(rows)}"
+    )
 
 
 def scale(document, runs, notes):
