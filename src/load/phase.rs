@@ -30,6 +30,8 @@ pub(super) struct Shared {
 #[derive(Debug, Default)]
 pub(super) struct Published {
     pub(super) bytes: AtomicU64,
+    /// Those since its window began, which on a busy machine is later than it was told to.
+    pub(super) measured: AtomicU64,
     pub(super) handshakes: AtomicUsize,
     pub(super) unchoked: AtomicUsize,
 }

@@ -1,12 +1,12 @@
 //! A run from its first connection to its outcome.
 
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use rustix::thread::{CpuSet, sched_setaffinity};
 
 use super::meter::Meter;
-use super::phase::{Phase, Shared};
+use super::phase::{Phase, Published, Shared};
 use super::plan::Plan;
 use super::thread::{Harvest, Thread};
 use super::{Measuring, Outcome, ProcessError, Seeder, SeederUse, ThreadUse};
@@ -182,7 +182,6 @@ impl Director<'_> {
     }
 
     fn measure(&mut self) -> Result<Directed, ProcessError> {
-        let base = self.bytes();
         let measuring = self.seeder.map(Seeder::begin).transpose()?;
         self.shared.enter(Phase::Measure);
         let begun = Instant::now();
@@ -190,8 +189,9 @@ impl Director<'_> {
             if self.cancelled() {
                 return Ok(Directed::Interrupted);
             }
-            let progress = self.look("measuring", begun.elapsed());
-            if self.plan.bytes.is_some_and(|bytes| progress.bytes - base >= bytes) {
+            self.look("measuring", begun.elapsed());
+            let measured = sum(&self.shared.threads, |thread| &thread.measured);
+            if self.plan.bytes.is_some_and(|bytes| measured >= bytes) {
                 break;
             }
         }
@@ -205,7 +205,7 @@ impl Director<'_> {
     }
 
     fn bytes(&self) -> u64 {
-        self.shared.threads.iter().map(|thread| thread.bytes.load(Ordering::Relaxed)).sum()
+        sum(&self.shared.threads, |thread| &thread.bytes)
     }
 
     fn look(&mut self, stage: &'static str, measured: Duration) -> Progress {
@@ -221,6 +221,10 @@ impl Director<'_> {
         (self.watch)(progress);
         progress
     }
+}
+
+fn sum(threads: &[Published], count: fn(&Published) -> &AtomicU64) -> u64 {
+    threads.iter().map(|thread| count(thread).load(Ordering::Relaxed)).sum()
 }
 
 fn conclude(plan: &Plan, directed: Directed, harvests: Vec<Harvest>) -> Result<Outcome, LoadError> {

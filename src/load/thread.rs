@@ -327,6 +327,8 @@ impl<'run> Thread<'run> {
     fn publish(&self) {
         let (published, meter) = (&self.shared.threads[self.index], &self.context.meter);
         published.bytes.store(meter.bytes, Ordering::Relaxed);
+        let measured = self.window.as_ref().map_or(0, |window| meter.bytes - window.bytes);
+        published.measured.store(measured, Ordering::Relaxed);
         published.handshakes.store(meter.handshakes, Ordering::Relaxed);
         published.unchoked.store(meter.unchoked, Ordering::Relaxed);
     }
