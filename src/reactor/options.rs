@@ -192,8 +192,9 @@ mod tests {
     }
 
     #[test]
-    fn the_mark_and_the_probes_are_on_every_kind_of_socket() {
-        let options = Options { dscp: Some(Dscp(8)), ..Options::default() };
+    fn the_mark_the_bound_and_the_probes_are_on_every_kind_of_socket() {
+        let bound = Some(limits::UNSENT_MIN);
+        let options = Options { dscp: Some(Dscp(8)), unsent_low_water_bytes: bound, ..Options::default() };
         for family in [Family::V4, Family::V6, Family::Both] {
             let socket = any_port(family);
             options.apply(&socket).expect("nothing that needs privileges");
@@ -202,6 +203,7 @@ mod tests {
             let byte = if is_ipv6 { socket.tclass_v6() } else { socket.tos_v4() };
             assert_eq!(byte.expect("a socket"), 32);
             assert!(socket.keepalive().expect("a socket"));
+            assert_eq!(socket.tcp_notsent_lowat().ok(), bound);
             assert_eq!(socket.tcp_user_timeout().expect("a socket"), Some(Duration::from_secs(limits::DEAD_SECONDS)));
         }
     }

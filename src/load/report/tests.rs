@@ -144,7 +144,7 @@ fn field_names_of_the_document_are_kept() {
     let summary = &value["summaries"][1];
     assert_eq!(
         keys(summary),
-        "active_peers bytes bytes_per_cpu_second bytes_per_load_cpu_second bytes_per_second chokes depth disconnects disk_read_bytes fairness \
+        "active_peers bytes bytes_per_cpu_second bytes_per_second chokes depth disconnects disk_read_bytes fairness \
          latency_us limit mapped_bytes mode order peers pieces_bad pieces_verified private_bytes protocol_errors rejects \
          rounds scenario unchoke_p50_us"
     );
