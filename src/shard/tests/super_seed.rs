@@ -125,5 +125,8 @@ fn a_swarm_of_ten_finishes_and_the_seed_sends_little_more_than_one_copy() {
         net.nodes[seed].shard.totals().sent * 100 / net.torrent.geometry.total()
     };
     let (hidden, open) = (sent(true), sent(false));
-    assert!(hidden <= 120 && hidden * 3 < open * 2, "super-seeding sent {hidden} % of the torrent, plain seeding {open} %");
+    assert!(
+        hidden <= 120 && hidden * 3 < open * 2,
+        "super-seeding sent {hidden} % of the torrent, plain seeding {open} %"
+    );
 }
