@@ -229,9 +229,12 @@ pub const HTTP_FIELDS: usize = 64;
 pub const HTTP_AHEAD: usize = 4 * HTTP_HEAD;
 /// Bytes of answers beyond which no further request is looked at until the socket has taken them.
 pub const HTTP_ANSWERS: usize = 4 * 1024;
+/// Bytes of a page that lists the files of a torrent: several hundred files. It waits as a whole in memory.
+pub const HTTP_LISTING: usize = 64 * 1024;
 /// Seconds for which an HTTP connection without a request stays. Browsers and download tools keep theirs for about a minute.
 pub const HTTP_IDLE_SECONDS: u64 = 60;
 
+const _: () = assert!(HTTP_ANSWERS + HTTP_LISTING < CONTROL_BUFFER);
 const _: () = assert!(CONNECTIONS <= 1 << 24);
 const _: () = assert!(PROBE_AFTER_SECONDS + 3 * PROBE_EVERY_SECONDS <= DEAD_SECONDS, "one lost probe kills nobody");
 const _: () = assert!(DEAD_SECONDS < STALL_SECONDS && DEAD_SECONDS < SILENCE_SECONDS);

@@ -1,6 +1,6 @@
 //! Which file of a torrent a path names: what web seeding asks.
 
-use std::os::unix::ffi::OsStrExt;
+use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::sync::OnceLock;
 
 use crate::ids::FileIndex;
@@ -32,6 +32,13 @@ impl PathIndex {
         let order = self.order.get_or_init(|| self.sort());
         let place = order.binary_search_by(|&file| self.path(file).cmp(below)).ok()?;
         Some(FileIndex(order[place]))
+    }
+
+    /// What [`PathIndex::find`] finds, in the order of the torrent, and how long it is.
+    pub fn paths(&self) -> impl Iterator<Item = (Vec<u8>, u64)> {
+        let files = self.metainfo.files().iter().filter(|file| !file.is_padding());
+        let path = |file| self.metainfo.download_path(file).into_os_string().into_vec();
+        files.map(move |file| (path(file), file.length()))
     }
 
     /// Most torrents list their files in this order, which a stable sort sees in one pass.
@@ -78,6 +85,9 @@ mod tests {
         assert_eq!(found("show/a"), Some(2));
         assert_eq!(found("show/z/first"), Some(3));
         assert_eq!(found("show/z.txt"), Some(4));
+        let paths: Vec<(Vec<u8>, u64)> = index.paths().collect();
+        assert_eq!(paths.iter().map(|(_, length)| *length).collect::<Vec<u64>>(), [1, 0, 2, 3]);
+        assert!(paths.iter().all(|(path, _)| index.find(path).is_some()));
         for other in ["show", "show/", "show/z", "show/.pad/9", "a", "z/last", "show//a", "show/./a", "show/z/../a"] {
             assert_eq!(found(other), None, "{other}");
         }

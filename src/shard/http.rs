@@ -14,12 +14,22 @@ use crate::ids::{FileIndex, InfoHash, PeerKey, TorrentId};
 use crate::limits;
 use crate::metainfo::PathIndex;
 use crate::peer::{Body, HttpClient, Reason};
-use crate::wire::http::{Answer, Beginning, EntityTag, Method, Refusal, Request, Selection, Status, decode_path};
+use crate::wire::http::{
+    Answer, Beginning, EntityTag, Method, Refusal, Request, Selection, Status, decode_path, listing,
+};
 
 use super::connection::{Connection, Stage, Wait};
 use super::swarm::Swarm;
 use super::torrents::PeerStatus;
 use super::world::Shard;
+
+/// What a path names.
+enum Place {
+    /// A torrent as such: its files are listed, for people.
+    Top,
+    /// One of its files.
+    File(FileIndex),
+}
 
 /// Of an info-hash.
 const HEX_DIGITS: usize = 2 * size_of::<InfoHash>();
@@ -84,12 +94,24 @@ impl Shard {
     fn answer(&mut self, key: PeerKey, request: &Request<'_>, now: Time) {
         let mut head = Vec::new();
         let bodiless = request.method == Method::Head;
-        let ending = (!request.keep_alive).then_some(Reason::HttpClosed);
-        let found = self.find(request.path).map(|(id, file)| (id, file, self.swarms[&id].torrent.clone()));
-        let Some((id, file, torrent)) = found else {
-            Answer::Refused(Status::NotFound).encode(request.keep_alive, bodiless, &mut head);
-            return self.answered(key, &head, None, ending, now);
+        let body = match self.find(request.path) {
+            Some((id, Place::File(file))) => self.answer_file(request, id, file, &mut head),
+            Some((id, Place::Top)) => {
+                Answer::Page(&self.listing(id)).encode(request.keep_alive, bodiless, &mut head);
+                None
+            }
+            None => {
+                Answer::Refused(Status::NotFound).encode(request.keep_alive, bodiless, &mut head);
+                None
+            }
         };
+        let ending = (!request.keep_alive).then_some(Reason::HttpClosed);
+        self.answered(key, &head, body, ending, now);
+    }
+
+    /// Writes the head of the answer; what comes after it.
+    fn answer_file(&self, request: &Request<'_>, id: TorrentId, file: FileIndex, head: &mut Vec<u8>) -> Option<Body> {
+        let torrent = &self.swarms.get(&id)?.torrent;
         let (tag, length) = (EntityTag::new(torrent.info_hash, file), torrent.geometry.file_length(file));
         let (answer, part) = match Selection::new(request, length, &tag) {
             Selection::Whole => (Answer::File { length, part: None, tag: &tag }, 0..length),
@@ -98,10 +120,17 @@ impl Shard {
             Selection::PreconditionFailed => (Answer::Refused(Status::PreconditionFailed), 0..0),
             Selection::Unsatisfiable => (Answer::Unsatisfiable { length }, 0..0),
         };
-        answer.encode(request.keep_alive, bodiless, &mut head);
-        let start = torrent.geometry.file_start(file).unwrap_or(0);
+        let bodiless = request.method == Method::Head;
+        answer.encode(request.keep_alive, bodiless, head);
+        let start = torrent.geometry.file_start(file)?;
         let body = Body::new(id, &torrent.geometry, start + part.start..start + part.end);
-        self.answered(key, &head, Some(body).filter(|body| !bodiless && !body.is_empty()), ending, now);
+        Some(body).filter(|body| !bodiless && !body.is_empty())
+    }
+
+    fn listing(&self, id: TorrentId) -> String {
+        let Some(swarm) = self.swarms.get(&id) else { return String::new() };
+        let base = format!("/{}/", swarm.torrent.info_hash);
+        listing(&base, swarm.files.iter().flat_map(|files| files.paths()))
     }
 
     fn refuse(&mut self, key: PeerKey, refusal: Refusal, now: Time) {
@@ -124,14 +153,17 @@ impl Shard {
         self.totals.requests += 1;
     }
 
-    /// The file that `/INFO-HASH/PATH` names. Whatever is not published is not there, and nobody can tell why.
-    fn find(&self, path: &[u8]) -> Option<(TorrentId, FileIndex)> {
+    /// What `/INFO-HASH/PATH` names. Whatever is not published is not there, and nobody can tell why.
+    fn find(&self, path: &[u8]) -> Option<(TorrentId, Place)> {
         let path = decode_path(path)?;
         let (id, path) = path.strip_prefix(b"/")?.split_at_checked(HEX_DIGITS)?;
         let info_hash = InfoHash::from_hex(std::str::from_utf8(id).ok()?)?;
         let (torrent, swarm) = self.torrent_of(info_hash)?;
         let files = swarm.files.as_ref().filter(|_| is_whole(swarm))?;
-        Some((torrent, files.find(path.strip_prefix(b"/")?)?))
+        match path {
+            b"" | b"/" => Some((torrent, Place::Top)),
+            path => Some((torrent, Place::File(files.find(path.strip_prefix(b"/")?)?))),
+        }
     }
 
     fn client(&mut self, key: PeerKey) -> Option<&mut HttpClient> {

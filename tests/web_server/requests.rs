@@ -30,10 +30,29 @@ fn every_file_of_every_torrent_comes_byte_for_byte_on_every_path() {
 }
 
 #[test]
-fn padding_is_nobodys_and_the_address_of_a_torrent_is_none_of_a_file() {
+fn the_address_of_a_torrent_leads_to_all_its_files() {
     let server = Server::start(WAYS[0], &[Content::Padded], &[]);
     let mut client = server.connect();
-    for file in ["padded/.pad/262143", "padded/.pad/1", "padded/", "padded", "", "padded/sub"] {
+    client.send(get(&server.path(0, ""), ""));
+    let (head, page) = client.answer().expect("an answer");
+    assert_eq!((head.status, head.field("Content-Type")), (200, Some("text/html; charset=utf-8")));
+    let page = String::from_utf8(page).expect("UTF-8");
+    let links = page.lines().filter_map(|line| line.strip_prefix("<li><a href=\"")?.split('"').next());
+    let links: Vec<&str> = links.collect();
+    assert_eq!(links.len(), 5, "{page}");
+    for link in links {
+        client.send(get(link, ""));
+        let (head, body) = client.answer().expect("an answer");
+        let file = &link["/".len() + 40 + "/".len()..];
+        assert!(head.status == 200 && body == server.bytes(file), "{file}");
+    }
+}
+
+#[test]
+fn padding_is_nobodys_and_folders_are_none() {
+    let server = Server::start(WAYS[0], &[Content::Padded], &[]);
+    let mut client = server.connect();
+    for file in ["padded/.pad/262143", "padded/.pad/1", "padded/", "padded", "padded/sub"] {
         client.send(get(&server.path(0, file), ""));
         assert_eq!(client.answer().expect("an answer").0.status, 404, "{file}");
     }

@@ -150,8 +150,6 @@ fn what_is_not_published_is_not_there_whether_it_exists_or_not() {
         unpublished,
         unknown,
         "/".to_owned(),
-        base[..41].to_owned(),
-        format!("{}/", &base[..41]),
         base.clone(),
         format!("{base}/../my%20show/b"),
         format!("{base}/%2e%2e/my%20show/b"),
@@ -179,6 +177,36 @@ fn what_is_not_published_is_not_there_whether_it_exists_or_not() {
     let upper = base[..41].to_uppercase();
     world.hear(key, get(&format!("{upper}/my%20show/b?x=y")).as_bytes());
     assert!(world.head(key).starts_with("HTTP/1.1 200 OK"), "digits have no case, and a query changes nothing");
+}
+
+#[test]
+fn the_address_of_a_torrent_lists_its_files() {
+    let (mut world, base) = world();
+    for path in [&base[..41], &format!("{}/", &base[..41])] {
+        let key = world.accept();
+        world.hear(key, get(path).as_bytes());
+        let page = world.head(key);
+        let links: Vec<&str> = page.lines().filter_map(|line| line.strip_prefix("<li><a href=\"")).collect();
+        assert!(page.starts_with("HTTP/1.1 200 OK\r\n") && links.len() == 3, "{page}");
+        assert!(links[0].starts_with(&format!("{base}/a.bin\">my show/a.bin</a> 1000000 bytes")), "{page}");
+    }
+}
+
+#[test]
+fn what_is_still_loading_is_not_there_until_it_is_whole() {
+    let (mut world, base) = world();
+    let key = world.accept();
+    let pieces = world.shard.swarms[&SHOW].torrent.geometry.pieces();
+    let mut had = crate::peer::Pieces::None;
+    for piece in 0..pieces {
+        world.shard.swarms.get_mut(&SHOW).expect("added").had = had.clone();
+        world.hear(key, get(&format!("{base}/b")).as_bytes());
+        assert!(world.head(key).starts_with("HTTP/1.1 404 "), "with {piece} pieces");
+        assert!(had.insert(PieceIndex(piece), pieces));
+    }
+    world.shard.swarms.get_mut(&SHOW).expect("added").had = had;
+    world.hear(key, get(&format!("{base}/b")).as_bytes());
+    assert!(world.head(key).starts_with("HTTP/1.1 200 "));
 }
 
 #[test]

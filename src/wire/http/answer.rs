@@ -83,6 +83,8 @@ pub enum Answer<'a> {
         /// Version.
         tag: &'a EntityTag,
     },
+    /// A page in HTML.
+    Page(&'a str),
     /// The client has it.
     NotModified {
         /// Version.
@@ -101,7 +103,7 @@ impl Answer<'_> {
     /// Its status.
     pub fn status(&self) -> Status {
         match self {
-            Answer::File { part: None, .. } => Status::Ok,
+            Answer::File { part: None, .. } | Answer::Page(_) => Status::Ok,
             Answer::File { part: Some(_), .. } => Status::PartialContent,
             Answer::NotModified { .. } => Status::NotModified,
             Answer::Unsatisfiable { .. } => Status::RangeNotSatisfiable,
@@ -109,7 +111,7 @@ impl Answer<'_> {
         }
     }
 
-    /// Appends its head to `out`, and what a person is told of a refusal unless `bodiless` (the answer to HEAD).
+    /// Appends its head to `out`, and unless it is `bodiless` (the answer to HEAD) the body, other than that of a file.
     pub fn encode(&self, keep_alive: bool, bodiless: bool, out: &mut Vec<u8>) {
         let line = self.status().line();
         let mut head = format!("HTTP/1.1 {line}\r\n");
@@ -118,21 +120,27 @@ impl Answer<'_> {
             Answer::NotModified { tag } => write!(head, "ETag: {}\r\n", tag.0),
             Answer::Unsatisfiable { length } => write!(head, "Content-Range: bytes */{length}\r\n"),
             Answer::Refused(Status::MethodNotAllowed) => write!(head, "Allow: GET, HEAD\r\n"),
-            Answer::Refused(_) => Ok(()),
+            Answer::Page(_) | Answer::Refused(_) => Ok(()),
         };
         written.expect("memory takes everything");
         let connection = if keep_alive { "keep-alive" } else { "close" };
         head.extend(["Connection: ", connection, "\r\n"]);
-        let explained = matches!(self, Answer::Unsatisfiable { .. } | Answer::Refused(_));
-        if explained {
-            let length = line.len() + 1;
-            write!(head, "Content-Type: text/plain\r\nContent-Length: {length}\r\n").expect("memory takes everything");
+        let words = format!("{line}\n");
+        let text = match self {
+            Answer::File { .. } | Answer::NotModified { .. } => None,
+            Answer::Page(page) => Some(("text/html; charset=utf-8", *page)),
+            // what a person is told of it
+            Answer::Unsatisfiable { .. } | Answer::Refused(_) => Some(("text/plain", words.as_str())),
+        };
+        if let Some((kind, text)) = text {
+            let length = text.len();
+            write!(head, "Content-Type: {kind}\r\nContent-Length: {length}\r\n").expect("memory takes everything");
         }
         head.push_str("\r\n");
-        if explained && !bodiless {
-            head.extend([line, "\n"]);
-        }
         out.extend_from_slice(head.as_bytes());
+        if let Some((_, text)) = text.filter(|_| !bodiless) {
+            out.extend_from_slice(text.as_bytes());
+        }
     }
 }
 

@@ -9,6 +9,7 @@
 //! Answers carry no `Date`: nothing here has a clock (RFC 9110, 6.6.1).
 
 mod answer;
+mod listing;
 mod path;
 mod range;
 mod request;
@@ -16,6 +17,7 @@ mod request;
 mod tests;
 
 pub use answer::{Answer, EntityTag, Status};
-pub use path::decode_path;
+pub use listing::listing;
+pub use path::{decode_path, encode_path};
 pub use range::{ByteRange, Selection};
 pub use request::{Beginning, Method, Refusal, Request};

@@ -2,7 +2,7 @@ use proptest::prelude::*;
 
 use super::*;
 use crate::ids::{FileIndex, InfoHash};
-use crate::limits::{HTTP_FIELDS, HTTP_HEAD};
+use crate::limits::{HTTP_FIELDS, HTTP_HEAD, HTTP_LISTING};
 
 fn read(head: &str) -> Request<'_> {
     let (request, length) = Request::decode(head.as_bytes()).expect("a good request").expect("a whole one");
@@ -213,7 +213,30 @@ fn answers_say_what_follows() {
     assert!(!encoded(&Answer::NotModified { tag: &tag }, true, false).contains("Content-Length"));
 }
 
+#[test]
+fn names_become_no_markup_and_a_page_ends_in_time() {
+    let names = [&b"a&b<script>\"'.txt"[..], b"\xff\n%41", "ä".as_bytes()];
+    let page = listing("/id/", names.iter().map(|name| (name, 7)));
+    assert!(
+        page.contains("<li><a href=\"/id/a%26b%3Cscript%3E%22%27.txt\">a&amp;b&lt;script&gt;\"'.txt</a> 7 bytes\n")
+    );
+    assert!(page.contains("<li><a href=\"/id/%FF%0A%2541\">\u{fffd}\u{fffd}%41</a> 7 bytes\n"));
+    assert!(page.contains("<li><a href=\"/id/%C3%A4\">ä</a>"));
+    for name in [&b"a"[..], &[b'&'; 4_000], &[0xff; 4_000]] {
+        let base = format!("/{}/", InfoHash([1; 20]));
+        let page = listing(&base, std::iter::repeat_n((name, u64::MAX), 1 << 20));
+        assert!(page.len() <= HTTP_LISTING && page.ends_with("<li>and more\n"));
+    }
+}
+
 proptest! {
+    #[test]
+    fn escaped_paths_are_read_back(path in prop::collection::vec(any::<u8>(), 0..100)) {
+        let mut escaped = String::new();
+        encode_path(&path, &mut escaped);
+        prop_assert_eq!(decode_path(escaped.as_bytes()), Some(path));
+    }
+
     #[test]
     fn no_bytes_do_harm(bytes in prop::collection::vec(any::<u8>(), 0..400), start in 0usize..4) {
         let starts = [&b""[..], b"GET /", b"GET / HTTP/1.1\r\nHost: a\r\n", b"GET / HTTP/1.1\r\nHost: a\r\nRange: bytes="];
