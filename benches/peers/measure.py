@@ -193,7 +193,7 @@ def bench(job, seeder, options, seconds):
 
 def http(job, seeder, options, seconds):
     command = [
-        job.programs["http_load"], f"127.0.0.1:{seeder.port}", f"/{job.torrent.name}", options[1], seeder.warm_up, seconds,
+        job.programs["http_load"], f"127.0.0.1:{seeder.port}", seeder.web_path, options[1], seeder.warm_up, seconds,
         seeder.process.pid, job.load_cpu,
     ]  # fmt: skip
     return [str(part) for part in command]

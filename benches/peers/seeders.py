@@ -148,6 +148,33 @@ class Seeder:
         self.process.wait()
 
 
+class WebServer(Seeder):
+    """One that sends the bare file by HTTP."""
+
+    speaks_http = True
+
+    @property
+    def web_path(self):
+        return f"/{self.job.torrent.name}"
+
+    def check_service(self, deadline):
+        import urllib.request
+
+        url = f"http://127.0.0.1:{self.port}{self.web_path}"
+        while True:
+            self.check_alive()
+            try:
+                with urllib.request.urlopen(urllib.request.Request(url, method="HEAD"), timeout=5) as answer:
+                    size = int(answer.headers["Content-Length"])
+                break
+            except OSError:
+                if time.monotonic() > deadline:
+                    raise
+                time.sleep(0.1)
+        if size != self.job.torrent.size:
+            raise ValueError(f"it offers {size} bytes")
+
+
 class Sower(Seeder):
     name, label, program = "sower", "sower", "sower"
     options = ()
@@ -180,6 +207,15 @@ class SowerEpoll(Sower):
 class SowerCopy(Sower):
     name, label = "sower-copy", "sower `--send copy`"
     options = ("--send", "copy")
+
+
+class SowerHttp(WebServer, Sower):
+    name, label = "sower-http", "sower `--web-seed` (HTTP, whole file)"
+    options = ("--web-seed",)
+
+    @property
+    def web_path(self):
+        return f"/{self.job.torrent.info_hash.hex()}/{self.job.torrent.name}"
 
 
 class SowerZerocopy(Sower):
@@ -327,12 +363,11 @@ class Rqbit(Seeder):
         ]  # fmt: skip
 
 
-class Nginx(Seeder):
+class Nginx(WebServer):
     """The upper reference: the bare file by sendfile, nothing framed, nothing asked for block by block."""
 
     name, label, program, remedy = "nginx", "nginx (HTTP, whole file)", "nginx", (*APT_GET, "nginx")
     version_arguments = ("-v",)
-    speaks_http = True
 
     def command(self):
         config = self.home / "nginx.conf"
@@ -362,24 +397,7 @@ http {{
 """)
         return [self.path(), "-c", config, "-e", self.home / "error.log", "-p", self.home]
 
-    def check_service(self, deadline):
-        import urllib.request
-
-        url = f"http://127.0.0.1:{self.port}/{self.job.torrent.name}"
-        while True:
-            self.check_alive()
-            try:
-                with urllib.request.urlopen(urllib.request.Request(url, method="HEAD"), timeout=5) as answer:
-                    size = int(answer.headers["Content-Length"])
-                break
-            except OSError:
-                if time.monotonic() > deadline:
-                    raise
-                time.sleep(0.1)
-        if size != self.job.torrent.size:
-            raise ValueError(f"it offers {size} bytes")
-
 
 # in the order of the table
-DEFAULT = [Sower, SowerEpoll, SowerCopy, Libtorrent, Qbittorrent, Rtorrent, Rqbit, Transmission, Nginx]
+DEFAULT = [Sower, SowerEpoll, SowerCopy, Libtorrent, Qbittorrent, Rtorrent, Rqbit, Transmission, SowerHttp, Nginx]
 ALL = [*DEFAULT, SowerZerocopy]

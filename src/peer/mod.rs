@@ -6,6 +6,8 @@
 //!
 //! Requests stay queued only while they may be served: choking empties the queue but for allowed-fast pieces, so "has
 //! requests" means "wants its turn".
+//!
+//! [`HttpClient`] is the same for a connection that speaks HTTP.
 
 mod asking;
 mod connection;

@@ -208,7 +208,7 @@ impl Fleet {
         self.reactors[reactor].mailbox()
     }
 
-    /// Serves the files of a torrent by HTTP as well. For complete and public ones only.
+    /// Serves the files of a torrent by HTTP as well, from when all of it is here.
     pub fn publish(&mut self, id: TorrentId, files: &Arc<PathIndex>) {
         (0..self.reactors.len()).for_each(|reactor| self.order(reactor, Command::Publish { id, files: files.clone() }));
     }

@@ -8,6 +8,8 @@
 //!                 vmsplice  H block H block H block ...  -> pipe -> splice -> socket
 //! ```
 //!
+//! The blocks of an HTTP answer go the same way without headers.
+//!
 //! Where that is not to be had (no pipe free, a system call filter) the same list of addresses goes through `sendmsg`, which
 //! copies once, or through `sendmsg` with MSG_ZEROCOPY for real network cards.
 

@@ -3,6 +3,8 @@
 //! Decoders borrow from the input and never keep anything. A message's length is checked against the bound of its kind
 //! as soon as its first five bytes are known, so a peer cannot make us wait for, or hold, more than a valid message.
 //! After a successful decode no accessor panics.
+//!
+//! [`http`] is what else is spoken on the same port, for web seeding (BEP 19).
 
 pub mod extension;
 mod fast;
