@@ -13,7 +13,7 @@
 //! | 6 | `reactor` `tracker` `discovery` |
 //! | 7 | `session` |
 //! | 8 | `cli` |
-//! | side | `load` |
+//! | side | `picture` `load` |
 
 pub mod bencode;
 pub mod cli;
@@ -25,6 +25,7 @@ pub mod limits;
 pub mod load;
 pub mod metainfo;
 pub mod peer;
+pub mod picture;
 pub mod reactor;
 pub mod schedule;
 pub mod session;

@@ -29,14 +29,20 @@ const IMPORTS: &[(&str, &[&str])] = &[
     ("session", TO_LEVEL_6),
     ("api", TO_LEVEL_7),
     ("cli", TO_LEVEL_7),
-    ("load", TO_LEVEL_3),
-    ("lab", TO_LEVEL_3),
+    ("picture", &[]),
+    ("load", BESIDE),
+    ("lab", LAB),
 ];
 const LEVEL_0: &[&str] = &["bencode", "clock", "ids", "limits"];
 const TO_LEVEL_1: &[&str] = &["bencode", "clock", "hash", "ids", "limits", "metainfo", "wire"];
 const TO_LEVEL_2: &[&str] = &["bencode", "clock", "hash", "ids", "limits", "metainfo", "peer", "schedule", "wire"];
-const TO_LEVEL_3: &[&str] =
-    &["bencode", "clock", "hash", "ids", "limits", "metainfo", "peer", "schedule", "shard", "wire"];
+/// What stands beside the program: up to level 3, and the pictures of results.
+#[rustfmt::skip]
+const BESIDE: &[&str] = &["bencode", "clock", "hash", "ids", "limits", "metainfo", "peer", "picture", "schedule", "shard", "wire"];
+/// The same, and the tracker for its pure swarm, to which simulated peers announce.
+#[rustfmt::skip]
+const LAB: &[&str] = &["bencode", "clock", "hash", "ids", "limits", "metainfo", "peer", "picture", "schedule", "shard", "tracker",
+    "wire"];
 #[rustfmt::skip]
 const TO_LEVEL_5: &[&str] = &["bencode", "clock", "hash", "ids", "limits", "metainfo", "peer", "schedule", "shard", "storage",
     "transmit", "wire"];
@@ -44,8 +50,8 @@ const TO_LEVEL_5: &[&str] = &["bencode", "clock", "hash", "ids", "limits", "meta
 const TO_LEVEL_6: &[&str] = &["bencode", "clock", "discovery", "hash", "ids", "limits", "metainfo", "peer", "reactor", "schedule",
     "shard", "storage", "tracker", "transmit", "wire"];
 #[rustfmt::skip]
-const TO_LEVEL_7: &[&str] = &["bencode", "clock", "discovery", "hash", "ids", "lab", "limits", "load", "metainfo", "peer", "reactor",
-    "schedule", "session", "shard", "storage", "tracker", "transmit", "wire"];
+const TO_LEVEL_7: &[&str] = &["bencode", "clock", "discovery", "hash", "ids", "lab", "limits", "load", "metainfo", "peer", "picture",
+    "reactor", "schedule", "session", "shard", "storage", "tracker", "transmit", "wire"];
 
 /// The files that may say `unsafe`: ring, receive buffers, sockets, map, pipes and vmsplice, SIMD lanes, batched datagrams.
 const UNSAFE_FILES: &[&str] = &[
@@ -81,6 +87,8 @@ const PURE: &[&str] = &[
     "src/schedule",
     "src/shard",
     "src/tracker/swarm",
+    "src/picture",
+    "src/lab",
     "src/discovery/datagram",
     "src/discovery/reply",
     "src/discovery/schedule",

@@ -9,6 +9,7 @@ mod bench;
 mod create;
 mod get;
 mod network;
+mod picture;
 mod progress;
 mod seed;
 mod show;

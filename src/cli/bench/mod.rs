@@ -5,7 +5,6 @@
 mod cpus;
 mod memory;
 mod payload;
-mod picture;
 mod scenario;
 mod seeder;
 
@@ -24,12 +23,12 @@ use tokio::signal::unix::{SignalKind, signal};
 use crate::load::{self, LoadError, Machine, Mode, Order, Outcome, Plan, Progress, Report, Source};
 use crate::metainfo::Metainfo;
 
+use super::picture::Picture;
 use super::show::read_torrent;
 use super::text::json_for_terminal;
 use super::units::{Date, parse_rate, parse_size};
 use cpus::Cpus;
 use payload::Payload;
-use picture::Picture;
 use scenario::{Case, Scenario};
 use seeder::Seeder;
 
@@ -97,7 +96,7 @@ pub(super) struct Args {
     #[arg(long)]
     json: bool,
     /// Draw throughput against peers and latency against load
-    #[arg(long, value_name = "FILE.svg")]
+    #[arg(long, value_name = "FILE.svg|FILE.png")]
     plot: Option<PathBuf>,
     #[command(flatten)]
     own: seeder::Flags,
@@ -335,7 +334,8 @@ const COLUMNS: usize = 120;
 /// The picture comes first: a reader of our output who leaves early does not cost it.
 fn report(args: &Args, report: &Report, picture: Option<Picture>) -> anyhow::Result<ExitCode> {
     if let Some(picture) = picture {
-        picture.write(&report.plot()?)?;
+        let drawn = report.plot(picture.format())?;
+        picture.write(&drawn)?;
     }
     let mut out = io::stdout().lock();
     if args.json {

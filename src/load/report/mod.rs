@@ -14,10 +14,10 @@ mod summary;
 mod table;
 
 pub use json::{Bytes, Document, Percentiles, Process, Run, Thread};
-pub use plot::PlotError;
 pub use summary::{Latency, Spread, Summary};
 
 use crate::load::{Machine, Outcome};
+use crate::picture::{Format, PictureError};
 
 /// Outcomes of one invocation, and where they were measured.
 #[derive(Clone, Debug)]
@@ -56,9 +56,9 @@ impl Report {
         text
     }
 
-    /// The picture, as the text of an SVG file.
-    pub fn plot(&self) -> Result<String, PlotError> {
-        plot::draw(self)
+    /// The picture, as the bytes of its file.
+    pub fn plot(&self, format: Format) -> Result<Vec<u8>, PictureError> {
+        plot::draw(self, format)
     }
 
     /// Everything, for programs.

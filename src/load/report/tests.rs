@@ -188,7 +188,8 @@ fn every_set_of_outcomes_has_a_picture() {
         ("empty", vec![outcome("50 peers", 50)]),
     ];
     for (name, outcomes) in sets {
-        let svg = report(outcomes).plot().expect("memory can be written");
+        let svg = report(outcomes).plot(Format::Svg).expect("memory can be written");
+        let svg = String::from_utf8(svg).expect("text");
         assert!(svg.starts_with("<svg ") && svg.trim_end().ends_with("</svg>"), "{name}");
         assert!(!svg.contains("NaN") && !svg.contains("inf"), "{name}: a number that is none");
         // to look at them: a folder here, then `rsvg-convert`

@@ -3,7 +3,7 @@
 use std::ops::Range;
 
 use super::super::numbers::grouped;
-use super::width_of;
+use crate::picture::width_of;
 
 /// Size of the labels of ticks.
 pub(super) const LABEL_SIZE: i32 = 12;

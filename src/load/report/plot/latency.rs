@@ -5,10 +5,10 @@ use plotters::prelude::*;
 
 use super::super::numbers::microseconds;
 use super::super::{Latency, Spread, Summary};
+use super::axis;
 use super::curves::Picture;
-use super::legend::{Legend, Look};
 use super::throughput::COLORS;
-use super::{Area, Drawn, FAINT, FONT, GRID, INK, axis, failed};
+use crate::picture::{Area, Canvas, Drawn, FAINT, FONT, GRID, INK, Legend, Look, PictureError, failed};
 
 /// From light to dark, as they grow.
 const SHADES: [RGBColor; 3] = [RGBColor(0x74, 0xb3, 0xa4), RGBColor(0x1f, 0x82, 0x8a), RGBColor(0x12, 0x3f, 0x5c)];
@@ -17,7 +17,7 @@ const SHADES: [RGBColor; 3] = [RGBColor(0x74, 0xb3, 0xa4), RGBColor(0x1f, 0x82, 
 const LEFT: u32 = 72;
 
 type LogAxis = WithKeyPoints<LogCoord<f64>>;
-type Chart<'area, 'svg> = ChartContext<'area, SVGBackend<'svg>, Cartesian2d<LogAxis, LogAxis>>;
+type Chart<'area, 'svg> = ChartContext<'area, Canvas<'svg>, Cartesian2d<LogAxis, LogAxis>>;
 
 /// A percentile: its name, and where a row has it.
 type Percentile = (&'static str, fn(&Latency) -> Spread<u64>);
@@ -91,7 +91,7 @@ fn in_flight(row: &Summary) -> f64 {
     (row.active_peers as f64 * row.depth as f64).max(1.0)
 }
 
-fn axes<'area, 'svg>(panel: &'area Area<'svg>, lines: &[Line<'_>]) -> Result<Chart<'area, 'svg>, super::PlotError> {
+fn axes<'area, 'svg>(panel: &'area Area<'svg>, lines: &[Line<'_>]) -> Result<Chart<'area, 'svg>, PictureError> {
     let points = || lines.iter().flat_map(|line| &line.points);
     let loads: Vec<f64> = points().map(|(row, _)| in_flight(row)).collect();
     let times: Vec<f64> = points().flat_map(|(_, spread)| [spread.min as f64, spread.max as f64]).collect();

@@ -7,10 +7,12 @@ use plotters::style::text_anchor::{HPos, Pos, VPos};
 
 use super::super::numbers::{Unit, printable, three_digits};
 use super::super::{Spread, Summary};
+use super::axis;
 use super::curves::{Curve, Picture};
-use super::legend::{Legend, Look, diamond};
-use super::{Area, Drawn, FAINT, FONT, GRID, INK, axis, failed, width_of};
 use crate::load::Limit;
+use crate::picture::{
+    Area, Canvas, Drawn, FAINT, FONT, GRID, INK, Legend, Look, PictureError, diamond, failed, width_of,
+};
 
 /// One for each curve; further ones begin again.
 pub(super) const COLORS: [RGBColor; 5] = [
@@ -26,7 +28,7 @@ const NAME_SIZE: i32 = 12;
 const LEFT: u32 = 58;
 
 type LogX = WithKeyPoints<LogCoord<f64>>;
-type Chart<'area, 'svg> = ChartContext<'area, SVGBackend<'svg>, Cartesian2d<LogX, RangedCoordf64>>;
+type Chart<'area, 'svg> = ChartContext<'area, Canvas<'svg>, Cartesian2d<LogX, RangedCoordf64>>;
 
 pub(super) fn draw(root: &Area<'_>, panel: &Area<'_>, mut legend: Legend<'_, '_>, picture: &Picture<'_>) -> Drawn {
     let unit = Unit::for_largest(picture.rows().map(highest).max().unwrap_or(0));
@@ -68,7 +70,7 @@ fn axes<'area, 'svg>(
     panel: &'area Area<'svg>,
     picture: &Picture<'_>,
     unit: Unit,
-) -> Result<Chart<'area, 'svg>, super::PlotError> {
+) -> Result<Chart<'area, 'svg>, PictureError> {
     let values: Vec<f64> = picture.rows().map(|row| picture.x.of(row)).collect();
     let range = axis::log_range(&values);
     let ticks = axis::ticks_at(&values, &range, panel.dim_in_pixel().0 - LEFT);

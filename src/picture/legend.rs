@@ -1,4 +1,4 @@
-//! Title and legend of a panel, in lines above it.
+//! Title and legend of a panel, in lines above it, where no data can be.
 
 use plotters::prelude::*;
 
@@ -12,13 +12,17 @@ const SAMPLE: i32 = 26;
 
 /// How a line or a point looks.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(super) enum Look {
+pub enum Look {
+    /// A line.
+    Line,
     /// A line with points.
     Solid,
     /// A broken line with squares.
     Dashed,
     /// A broken line.
     Broken,
+    /// A point.
+    Point,
     /// A point that is not filled.
     Hollow,
     /// A bar from lowest to highest.
@@ -28,32 +32,34 @@ pub(super) enum Look {
 }
 
 /// Writes from left to right, and goes on below where the panel ends.
-pub(super) struct Legend<'root, 'svg> {
-    root: &'root Area<'svg>,
+pub struct Legend<'root, 'picture> {
+    root: &'root Area<'picture>,
     left: i32,
     right: i32,
     place: (i32, i32),
 }
 
-impl<'root, 'svg> Legend<'root, 'svg> {
-    pub(super) fn at(root: &'root Area<'svg>, place: (i32, i32), width: u32) -> Legend<'root, 'svg> {
+impl<'root, 'picture> Legend<'root, 'picture> {
+    /// Above a panel of this width: from `place` on.
+    pub fn at(root: &'root Area<'picture>, place: (i32, i32), width: u32) -> Legend<'root, 'picture> {
         let right = place.0 + i32::try_from(width).unwrap_or(i32::MAX / 2);
         Legend { root, left: place.0, right, place }
     }
 
     /// The title; entries begin below it.
-    pub(super) fn title(&mut self, title: &str) -> Drawn {
+    pub fn title(&mut self, title: &str) -> Drawn {
         text(self.root, title, self.place, 16, INK)?;
         self.place = (self.left, self.place.1 + LINE + 5);
         Ok(())
     }
 
     /// Words in place of entries.
-    pub(super) fn words(&self, words: &str) -> Drawn {
+    pub fn words(&self, words: &str) -> Drawn {
         text(self.root, words, self.place, SIZE, FAINT)
     }
 
-    pub(super) fn entry(&mut self, look: Look, color: RGBColor, words: &str) -> Drawn {
+    /// How something looks, and what it is.
+    pub fn entry(&mut self, look: Look, color: RGBColor, words: &str) -> Drawn {
         let width = SAMPLE + width_of(words, SIZE);
         if self.place.0 + width > self.right && self.place.0 > self.left {
             self.place = (self.left, self.place.1 + LINE);
@@ -69,6 +75,8 @@ impl<'root, 'svg> Legend<'root, 'svg> {
         let middle = (x + 9, y);
         let line = |from: i32, to: i32| PathElement::new(vec![(x + from, y), (x + to, y)], color.stroke_width(2));
         let drawn = match look {
+            Look::Line => self.root.draw(&line(0, 18)),
+            Look::Point => self.root.draw(&Circle::new(middle, 4, color.filled())),
             Look::Solid => {
                 self.root.draw(&line(0, 18)).and_then(|()| self.root.draw(&Circle::new(middle, 4, color.filled())))
             }
@@ -87,6 +95,6 @@ impl<'root, 'svg> Legend<'root, 'svg> {
 }
 
 /// A point of a run that lies on no line.
-pub(super) fn diamond((x, y): (i32, i32), color: RGBColor) -> Polygon<(i32, i32)> {
+pub fn diamond((x, y): (i32, i32), color: RGBColor) -> Polygon<(i32, i32)> {
     Polygon::new(vec![(x - 5, y), (x, y - 5), (x + 5, y), (x, y + 5)], color.filled())
 }
