@@ -13,7 +13,7 @@
 //! | 6 | `reactor` `tracker` `discovery` |
 //! | 7 | `session` |
 //! | 8 | `cli` |
-//! | side | `picture` `load` |
+//! | side | `picture` `load` `lab` |
 
 pub mod bencode;
 pub mod cli;
@@ -21,6 +21,7 @@ pub mod clock;
 pub mod discovery;
 pub mod hash;
 pub mod ids;
+pub mod lab;
 pub mod limits;
 pub mod load;
 pub mod metainfo;

@@ -8,6 +8,7 @@ use clap::Parser;
 mod bench;
 mod create;
 mod get;
+mod lab;
 mod network;
 mod picture;
 mod progress;
@@ -37,6 +38,8 @@ enum Command {
     Create(create::Args),
     /// Download a torrent, then seed it.
     Get(get::Args),
+    /// Client-server against peer-to-peer distribution, in theory and experiment.
+    Lab(lab::Args),
     /// Seed files, folders or torrents: make, track, serve.
     Seed(seed::Args),
     /// Print what a torrent file says.
@@ -55,6 +58,7 @@ pub fn main() -> ExitCode {
         Command::Bench(args) => bench::run(args),
         Command::Create(args) => create::run(args),
         Command::Get(args) => get::run(args),
+        Command::Lab(args) => lab::run(args),
         Command::Seed(args) => seed::run(args),
         Command::Show(args) => show::run(args),
         Command::Tracker(args) => tracker::run(args),
