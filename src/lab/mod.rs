@@ -4,4 +4,5 @@
 //! a network in virtual time. Nothing here reads a clock or touches a socket, and all chance comes from a seed: the same
 //! experiment gives the same numbers, digit by digit.
 
+pub mod network;
 pub mod theory;
