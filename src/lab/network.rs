@@ -64,15 +64,18 @@ pub enum Parcel {
     Bytes(Vec<u8>),
     /// A block with the header of its message: whoever gets it knows where its bytes are.
     Block(BlockRef),
+    /// The same, but its bytes are wrong.
+    Bad(BlockRef),
     /// So many bytes of a plain transfer.
     Plain(u32),
 }
 
 impl Parcel {
-    fn length(&self) -> u64 {
+    /// Bytes that it takes.
+    pub fn length(&self) -> u64 {
         match self {
             Parcel::Bytes(bytes) => bytes.len() as u64,
-            Parcel::Block(block) => u64::from(block.length) + PIECE_HEADER as u64,
+            Parcel::Block(block) | Parcel::Bad(block) => u64::from(block.length) + PIECE_HEADER as u64,
             Parcel::Plain(bytes) => u64::from(*bytes),
         }
     }
@@ -169,6 +172,11 @@ pub struct Network {
 }
 
 impl Network {
+    /// Without nodes; time begins at `now`.
+    pub fn starting_at(now: Time) -> Network {
+        Network { now, ..Network::default() }
+    }
+
     /// The time of the last event.
     pub fn now(&self) -> Time {
         self.now
@@ -282,8 +290,8 @@ impl Network {
         self.line(end).map(|line| &mut line.directions[end.side as usize])
     }
 
-    /// The node of `end`.
-    fn node(&self, end: End) -> NodeId {
+    /// Whose end it is, while the connection lasts.
+    pub fn node(&self, end: End) -> NodeId {
         self.lines[end.line as usize].nodes[end.side as usize]
     }
 
@@ -533,7 +541,7 @@ mod tests {
             came.push(match parcel {
                 Parcel::Bytes(bytes) => u32::from(bytes[0]) * 2,
                 Parcel::Block(block) => block.piece.0 * 2 + 1,
-                Parcel::Plain(_) => panic!("nobody sent that"),
+                _ => panic!("nobody sent that"),
             });
         }
         assert_eq!(came, (0..10).collect::<Vec<_>>());
