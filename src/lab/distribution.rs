@@ -10,6 +10,9 @@ use super::theory::Setting;
 use super::transfer;
 use crate::schedule::picker::Order;
 
+/// Memory of a member for pieces under way.
+const MEMORY: u64 = 64 << 20;
+
 /// The circumstances, beside rates.
 #[derive(Clone, Debug)]
 pub struct Circumstances {
@@ -68,7 +71,7 @@ impl Circumstances {
             arrivals: Arrivals::AtOnce,
             then: Then::Stay,
             slots: 4,
-            neighbours: 50,
+            neighbours: 40,
             order: Order::RarestFirst,
             seed,
         }
@@ -104,6 +107,7 @@ impl Circumstances {
             size: whole(setting.file),
             piece_length: self.piece_length,
             members: std::iter::once(server).chain(members).collect(),
+            memory: MEMORY,
             neighbours: self.neighbours,
             seed: self.seed,
             until: Duration::from_secs(365 * 86_400),

@@ -194,6 +194,11 @@ impl Network {
         self.links[node.0].bytes
     }
 
+    /// Connections that are open, about to be, or not yet closed at both ends.
+    pub fn open_connections(&self) -> usize {
+        self.lines.len() - self.free.len()
+    }
+
     /// Wakes a node.
     pub fn wake(&mut self, node: NodeId, at: Time, number: u64) {
         self.plan(at, Planned::Timer(node, number));

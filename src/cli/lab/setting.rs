@@ -64,6 +64,43 @@ impl Flags {
     }
 }
 
+/// Size of the textbook's file where bytes are sent, and how long a client takes to upload it.
+const TEXTBOOK_SIZE: f64 = 256.0 * 1024.0 * 1024.0;
+const TEXTBOOK_SECONDS: f64 = 3_600.0;
+
+/// How measured seconds are shown.
+#[derive(Clone, Copy, PartialEq, Debug)]
+pub(super) struct Scale {
+    pub(super) unit: Unit,
+    seconds: f64,
+}
+
+impl Scale {
+    /// A time in its unit, to a millionth.
+    pub(super) fn time(self, seconds: f64) -> f64 {
+        (seconds / self.seconds * 1e6).round() / 1e6
+    }
+}
+
+impl Flags {
+    /// What they say in bytes and bytes a second, as an experiment needs it.
+    pub(super) fn real(&self) -> anyhow::Result<(Setting, Scale)> {
+        let (setting, unit) = self.setting()?;
+        if unit == Unit::Seconds {
+            return Ok((setting, Scale { unit, seconds: 1.0 }));
+        }
+        let rates =
+            |rates: &[f64]| rates.iter().map(|rate| rate * TEXTBOOK_SIZE / TEXTBOOK_SECONDS).collect::<Vec<_>>();
+        let real = Setting {
+            file: TEXTBOOK_SIZE,
+            server_up: rates(&[setting.server_up])[0],
+            up: rates(&setting.up),
+            down: rates(&setting.down),
+        };
+        Ok((real, Scale { unit, seconds: TEXTBOOK_SECONDS }))
+    }
+}
+
 /// The setting in words.
 pub(super) fn describe(setting: &Setting, unit: Unit) -> String {
     if unit == Unit::Upload {

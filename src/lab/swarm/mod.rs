@@ -7,6 +7,7 @@
 mod content;
 mod node;
 mod plan;
+pub mod random;
 #[cfg(test)]
 mod tests;
 mod watch;
@@ -33,8 +34,9 @@ const INFO_HASH: InfoHash = InfoHash([0x5e; 20]);
 /// Time begins here, so that nothing is older than time.
 const START: Time = Time(1_000_000_000);
 const SECOND: Duration = Duration::from_secs(1);
-/// A downloader with too few connections asks the tracker again after so many seconds.
-const ANNOUNCE_SECONDS: u64 = 60;
+/// Seconds after which a downloader asks the tracker again, and after which one with too few connections does.
+const ANNOUNCE_SECONDS: u64 = 1_800;
+const LONELY_SECONDS: u64 = 60;
 
 /// Numbers of timers.
 const TICK: u64 = 0;
@@ -93,6 +95,8 @@ pub struct Swarm<'plan, W> {
     fates: Vec<Fate>,
     announced: Vec<Time>,
     unfinished: usize,
+    /// Nobody comes any more.
+    closed: bool,
 }
 
 impl<'plan, W: Watch> Swarm<'plan, W> {
@@ -138,6 +142,7 @@ impl<'plan, W: Watch> Swarm<'plan, W> {
             fates: plan.members.iter().map(fate).collect(),
             announced: vec![START; plan.members.len()],
             unfinished: plan.members.iter().filter(|member| member.should_finish()).count(),
+            closed: false,
             plan,
         })
     }
@@ -146,7 +151,7 @@ impl<'plan, W: Watch> Swarm<'plan, W> {
     pub fn run(mut self) -> (Outcome, W) {
         let end = START + self.plan.until;
         while self.unfinished > 0 && self.step(end) {}
-        self.finish(end)
+        (self.outcome(end), self.around.watch)
     }
 
     /// The next thing happens; `false` if nothing does before `end`.
@@ -156,6 +161,7 @@ impl<'plan, W: Watch> Swarm<'plan, W> {
             return false;
         }
         match event {
+            Event::Timer(ARRIVE) if self.closed => {}
             Event::Timer(ARRIVE) => self.arrive(id),
             Event::Timer(LEAVE) => self.leave(id),
             Event::Timer(_) => self.tick(id),
@@ -197,9 +203,10 @@ impl<'plan, W: Watch> Swarm<'plan, W> {
         let now = self.around.network.now();
         node.tick(&mut self.around);
         self.around.network.wake(id, now + SECOND, TICK);
+        let is_lonely = node.connections() < self.plan.neighbours / 2;
+        let patience = if is_lonely { LONELY_SECONDS } else { ANNOUNCE_SECONDS };
         let seeks = self.plan.members[id.0].seeks && !node.is_complete;
-        let is_lonely = seeks && node.connections() < self.plan.neighbours / 2;
-        if is_lonely && now.since(self.announced[id.0]).as_secs() >= ANNOUNCE_SECONDS {
+        if seeks && now.since(self.announced[id.0]).as_secs() >= patience {
             self.announce(id, Occasion::Update);
         }
     }
@@ -252,7 +259,8 @@ impl<'plan, W: Watch> Swarm<'plan, W> {
         }
     }
 
-    fn finish(mut self, end: Time) -> (Outcome, W) {
+    /// What became of everybody by now.
+    fn outcome(&mut self, end: Time) -> Outcome {
         for (number, (fate, node)) in self.fates.iter_mut().zip(&self.nodes).enumerate() {
             fate.bytes = self.around.network.bytes(NodeId(number));
             if let Some(node) = node {
@@ -260,7 +268,7 @@ impl<'plan, W: Watch> Swarm<'plan, W> {
             }
         }
         let ended = self.around.network.now().min(end).since(START);
-        (Outcome { fates: self.fates, ended, complete: self.unfinished == 0 }, self.around.watch)
+        Outcome { fates: self.fates.clone(), ended, complete: self.unfinished == 0 }
     }
 }
 

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::Arc;
 
-use crate::ids::{BlockRef, PeerId, PeerKey, TorrentId};
+use crate::ids::{BlockRef, PeerId, PeerKey, PieceIndex, TorrentId};
 use crate::lab::network::{End, Event, Network, NodeId, Parcel};
 use crate::limits;
 use crate::peer::{Identity, Reason, Torrent};
@@ -19,8 +19,6 @@ use super::watch::Watch;
 /// The one torrent.
 const TORRENT: TorrentId = TorrentId(1);
 const PORT: u16 = 6881;
-/// Memory for pieces under way: as many as the picker wants.
-const MEMORY: u64 = 64 << 20;
 
 /// What all members share.
 pub(super) struct Surroundings<W> {
@@ -51,6 +49,9 @@ pub(super) struct Node {
     /// Bad pieces, and members that were found out.
     pub(super) bad_pieces: u32,
     pub(super) banned: Vec<NodeId>,
+    /// Pieces that are here, and one that was taken although it was.
+    had: Box<[u8]>,
+    pub(super) taken_twice: Option<PieceIndex>,
 }
 
 /// Where a member is.
@@ -77,7 +78,7 @@ impl Node {
         let identity = Identity { peer_id: peer_id(id), client: "sower lab".to_owned(), port: PORT };
         let gives = member.manner != Manner::FreeRider;
         // who has everything is sought by all
-        let connections_max = if member.is_seed() { plan.members.len().max(1) } else { plan.neighbours.max(1) * 2 };
+        let connections_max = if member.is_seed() { plan.members.len().max(1) } else { plan.neighbours.max(1) * 3 / 2 };
         let config = Config {
             identity: Arc::new(identity),
             slots: Slots::Fixed(member.slots),
@@ -87,9 +88,12 @@ impl Node {
         };
         let mut shard = Shard::new(config, now);
         shard.add(TORRENT, around.torrent.clone(), if gives { member.slots as usize } else { 0 });
+        let had = drawn(member.has, around.torrent.geometry.pieces(), &mut around.random);
         if !member.is_seed() {
-            let had = drawn(member.has, around.torrent.geometry.pieces(), &mut around.random);
-            shard.download(TORRENT, Download { had, priorities: Vec::new(), memory: MEMORY, order: member.order });
+            shard.download(
+                TORRENT,
+                Download { had: had.clone(), priorities: Vec::new(), memory: plan.memory, order: member.order },
+            );
         }
         Node {
             id,
@@ -104,7 +108,13 @@ impl Node {
             is_complete: member.is_seed(),
             bad_pieces: 0,
             banned: Vec::new(),
+            had,
+            taken_twice: None,
         }
+    }
+
+    pub(super) fn shard(&self) -> &Shard {
+        &self.shard
     }
 
     pub(super) fn connections(&self) -> usize {
@@ -207,7 +217,7 @@ impl Node {
         ends.sort_unstable();
         for end in ends.into_iter().filter(|end| around.network.has_room(*end)).collect::<Vec<_>>() {
             let pieces = around.torrent.geometry.pieces();
-            let piece = crate::ids::PieceIndex(around.random.u32(..pieces));
+            let piece = PieceIndex(around.random.u32(..pieces));
             let length = around.torrent.geometry.piece_length(piece).min(limits::BLOCK);
             let block = BlockRef { piece, begin: 0, length };
             let parcel = match around.random.u8(..4) {
@@ -313,6 +323,12 @@ impl Node {
         let is_good = around.content.is_good(piece, &bytes);
         let digests: Vec<u64> = if digests || !is_good { digests_of(&bytes) } else { Vec::new() };
         if is_good {
+            let (byte, bit) = (piece.0 as usize / 8, 0x80 >> (piece.0 % 8));
+            let twice = self.had.get(byte).is_none_or(|bits| bits & bit != 0);
+            self.taken_twice = self.taken_twice.or(twice.then_some(piece));
+            if let Some(bits) = self.had.get_mut(byte) {
+                *bits |= bit;
+            }
             self.shard.piece_good(torrent, piece, bytes, &digests, now);
             around.watch.piece(now, self.id, piece);
         } else {
@@ -339,6 +355,10 @@ impl Node {
     /// Takes leave of everybody.
     pub(super) fn leave<W: Watch>(&mut self, around: &mut Surroundings<W>) {
         self.shard.withdraw(TORRENT, Reason::Stopped);
+        // those that have not said yet what they want are no torrent's
+        let mut greeting: Vec<PeerKey> = self.ends.keys().copied().collect();
+        greeting.sort_unstable();
+        greeting.into_iter().for_each(|key| self.shard.close(key, Reason::Stopped));
         self.settle(around);
     }
 }

@@ -14,7 +14,9 @@ pub struct Plan {
     pub piece_length: u32,
     /// Who takes part, in order of arrival.
     pub members: Vec<Member>,
-    /// Connections that a downloader looks for.
+    /// Bytes of pieces that a member may have under way.
+    pub memory: u64,
+    /// Connections that a downloader looks for; it takes half as many again.
     pub neighbours: usize,
     /// Of all chance.
     pub seed: u64,
@@ -111,8 +113,8 @@ impl Member {
         self.has == Has::Everything
     }
 
-    /// Whether it can be held against the swarm that it did not finish.
+    /// Whether it has a right to the file: it does nothing for which others may leave it alone, and does not go away.
     pub fn should_finish(&self) -> bool {
-        !self.is_seed() && !matches!(self.manner, Manner::Deserter(_))
+        !self.is_seed() && matches!(self.manner, Manner::Honest | Manner::FreeRider)
     }
 }
