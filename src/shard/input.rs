@@ -12,8 +12,9 @@ use super::connection::{Connection, Stage};
 use super::super_seed::Shown;
 use super::world::Shard;
 
-/// Two connections between the same peers that are opened within this time were opened at once, one by each.
-const CROSSING: Duration = Duration::from_secs(30);
+/// Two connections between the same peers that are opened within this time were opened at once, one by each. Later ones are
+/// mistakes, and a connection that works is not given up for one.
+const CROSSING: Duration = Duration::from_secs(5);
 
 impl Shard {
     /// Takes in bytes that arrived on `key`.
