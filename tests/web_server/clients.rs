@@ -86,6 +86,17 @@ fn libtorrent_downloads_a_torrent_from_its_web_seed_alone() {
     }
 }
 
+#[test]
+fn sower_get_downloads_a_torrent_from_its_web_seed_alone() {
+    for (way, content) in WAYS.into_iter().zip([Content::Folder, Content::Single].into_iter().cycle()) {
+        let server = Server::start(way, &[content], &[]);
+        let mut command = Command::new(env!("CARGO_BIN_EXE_sower"));
+        command.arg("get").arg(&server.torrents[0].torrent).args(["--no-tracker", "--port", "0", "-o", "got"]);
+        command.current_dir(server.workspace.path()).env("SOWER_STATE", server.workspace.folder("other state"));
+        finish(&server, content, command, "sower-get");
+    }
+}
+
 /// Runs a client that writes into the folder `got`, and waits until all is there and right.
 fn finish(server: &Server, content: Content, command: Command, name: &str) {
     let got: PathBuf = server.workspace.folder("got");

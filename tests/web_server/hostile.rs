@@ -163,7 +163,7 @@ fn a_head_that_never_ends_is_not_waited_for() {
     for client in [&mut first, &mut second] {
         client.assert_ended();
         let seconds = begun.elapsed().as_secs();
-        assert!((14..20).contains(&seconds), "closed after {seconds} s");
+        assert!((14..30).contains(&seconds), "closed after {seconds} s");
     }
 }
 

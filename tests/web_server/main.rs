@@ -1,4 +1,4 @@
-//! The peer port as a web server (`sower seed --web-seed`): curl, aria2 and libtorrent download from it, byte for byte
+//! The peer port as a web server (`sower seed --web-seed`): curl, aria2, libtorrent and `sower get` download from it, byte for byte
 //! right, and hostile requests do no harm.
 //!
 //! What is missing on this machine is named by a line that starts with SKIPPED.
