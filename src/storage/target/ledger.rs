@@ -149,7 +149,7 @@ impl Target {
     }
 
     fn sync(&self, files: &[FileIndex]) -> Result<(), FileFault> {
-        let fault = |index: usize, error: io::Error| self.content.fault(files[index], error.into());
+        let fault = |index: usize, error: io::Error| self.content.fault(files[index], Cause::of_write(error));
         let opened = files.iter().map(|&file| self.file(file)).collect::<Result<Vec<_>, _>>()?;
         // what is written from here on changes the time again, and is not taken for what was there
         let identities =

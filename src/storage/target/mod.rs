@@ -106,7 +106,11 @@ impl Target {
     /// be kept is worth a warning: all the rest is done.
     pub fn make(&self, stock: &Stock) -> Result<(), CheckpointError> {
         let mut identities = stock.identities.clone();
-        for file in self.content.stored().filter(|file| self.chosen[file.0 as usize]) {
+        let is_whole = |file: FileIndex| {
+            let size = stock.identities[file.0 as usize].map(|identity| identity.size);
+            self.options.space == Space::Sparse && size == Some(self.content.length(file))
+        };
+        for file in self.content.stored().filter(|&file| self.chosen[file.0 as usize] && !is_whole(file)) {
             let opened = self.content.create(file)?;
             self.lengthen(file, &opened).map_err(|cause| self.content.fault(file, cause))?;
             let identity = Identity::of(&opened).map_err(|error| self.content.fault(file, error.into()))?;

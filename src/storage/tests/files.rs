@@ -155,3 +155,21 @@ fn a_file_that_is_gone_when_a_piece_of_it_comes_is_a_failure_and_not_made_again(
     let verdict = scene.give(&target, [(0, scene.stream[..16_384].to_vec())]).pop().expect("one");
     assert!(matches!(&verdict.outcome, Outcome::Failed(fault) if matches!(fault.cause, Cause::Changed)), "{verdict:?}");
 }
+
+#[test]
+fn what_is_complete_is_taken_as_it_is_even_where_nothing_may_be_written() {
+    let scene = Scene::new();
+    let (target, _) = scene.begin();
+    scene.download(&target, 0..scene.pieces());
+    target.finish().expect("finished");
+    drop(target);
+    for (name, _) in FILES {
+        fs::set_permissions(scene.path(name), std::os::unix::fs::PermissionsExt::from_mode(0o444)).expect("read-only");
+    }
+    let before: Vec<_> = FILES.map(|(name, _)| fs::metadata(scene.path(name)).expect("a file").ctime_nsec()).into();
+    let (target, stock) = scene.begin();
+    assert!(target.is_complete() && stock.hashed == 0);
+    target.finish().expect("finished");
+    let after: Vec<_> = FILES.map(|(name, _)| fs::metadata(scene.path(name)).expect("a file").ctime_nsec()).into();
+    assert_eq!(before, after, "not touched");
+}
