@@ -17,6 +17,7 @@ use std::sync::Arc;
 use std::thread::{self, JoinHandle};
 
 use crossbeam::channel::{self, Receiver, Sender, TrySendError};
+use crossbeam::sync::WaitGroup;
 use siphasher::sip::SipHasher13;
 
 use crate::hash::{Digest, Engine};
@@ -76,11 +77,12 @@ pub struct IntakeSetup {
     pub capacity: usize,
 }
 
-/// The hashers. Dropping it waits until all that was given is hashed; what is then being written is still answered, at the latest
-/// when the [`Disk`] is dropped.
+/// The hashers. Dropping it waits until all that was given has its verdict, so nothing is being written any more.
 pub struct Intake {
     given: Option<Sender<Arrived>>,
     threads: Vec<JoinHandle<()>>,
+    /// Shared with the hashers and with what is being written.
+    unanswered: Option<WaitGroup>,
 }
 
 /// What the hashers share.
@@ -101,12 +103,13 @@ impl Intake {
         let digests = SipHasher13::new_with_keys(fastrand::u64(..), fastrand::u64(..));
         let work = Arc::new(Work { engine: setup.engine, disk, digests, answer: Box::new(answer) });
         let (given, pieces) = channel::bounded(setup.capacity.max(1));
+        let unanswered = WaitGroup::new();
         let start_one = |index| {
-            let (work, pieces) = (Arc::clone(&work), pieces.clone());
-            thread::Builder::new().name(format!("intake-{index}")).spawn(move || work.serve(&pieces))
+            let (work, pieces, unanswered) = (Arc::clone(&work), pieces.clone(), unanswered.clone());
+            thread::Builder::new().name(format!("intake-{index}")).spawn(move || work.serve(&pieces, &unanswered))
         };
         let threads = (0..setup.threads.max(1)).map(start_one).collect::<io::Result<_>>()?;
-        Ok(Intake { given: Some(given), threads })
+        Ok(Intake { given: Some(given), threads, unanswered: Some(unanswered) })
     }
 
     /// Takes a piece, or gives it back if [`IntakeSetup::capacity`] pieces wait already. Never blocks.
@@ -125,11 +128,14 @@ impl Drop for Intake {
             // a panic there was reported by the thread itself
             let _ = thread.join();
         }
+        if let Some(unanswered) = self.unanswered.take() {
+            unanswered.wait();
+        }
     }
 }
 
 impl Work {
-    fn serve(self: &Arc<Work>, pieces: &Receiver<Arrived>) {
+    fn serve(self: &Arc<Work>, pieces: &Receiver<Arrived>, unanswered: &WaitGroup) {
         let mut waiting = Vec::with_capacity(self.engine.lanes());
         while let Ok(first) = pieces.recv() {
             waiting.push(first);
@@ -137,12 +143,12 @@ impl Work {
             let bytes: Vec<&[u8]> = waiting.iter().map(|arrived| &arrived.bytes[..]).collect();
             let digests = self.engine.digest_many(&bytes);
             for (arrived, digest) in waiting.drain(..).zip(digests) {
-                self.judge(arrived, digest);
+                self.judge(arrived, digest, unanswered.clone());
             }
         }
     }
 
-    fn judge(self: &Arc<Work>, arrived: Arrived, digest: Digest) {
+    fn judge(self: &Arc<Work>, arrived: Arrived, digest: Digest, unanswered: WaitGroup) {
         let Arrived { torrent, target, piece, bytes, digests } = arrived;
         let good = target.torrent().piece_hash(piece) == Some(digest);
         let digests = if digests || !good { self.block_digests(&bytes) } else { Vec::new() };
@@ -167,6 +173,7 @@ impl Work {
                 Err((part, error)) => Outcome::Failed(target.part_fault(piece, part, error)),
             };
             (work.answer)(Verdict { torrent, piece, buffer, outcome, digests });
+            drop(unanswered);
         };
         self.disk.write(Write { buffer: bytes, parts, done: Box::new(done) });
     }

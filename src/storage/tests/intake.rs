@@ -111,6 +111,29 @@ fn a_piece_beyond_the_capacity_is_given_back() {
 }
 
 #[test]
+fn an_intake_that_is_dropped_has_answered_everything() {
+    for mode in [DiskMode::Auto, DiskMode::Plain] {
+        let scene = Scene::on(Disk::start(mode).expect("a disk thread"));
+        let (target, _) = scene.begin();
+        let (reply, verdicts) = channel::bounded(scene.pieces() as usize);
+        let setup = IntakeSetup { engine: Engine::detect(), threads: 2, capacity: scene.pieces() as usize };
+        let intake = Intake::start(setup, Arc::clone(&scene.disk), move |verdict| {
+            std::thread::sleep(std::time::Duration::from_millis(1));
+            reply.send(verdict).expect("room");
+        });
+        let intake = intake.expect("threads");
+        for piece in 0..scene.pieces() {
+            let (target, bytes) = (Arc::clone(&target), scene.bytes(piece));
+            let arrived = Arrived { torrent: TorrentId(3), target, piece: PieceIndex(piece), bytes, digests: false };
+            assert!(intake.give(arrived).is_ok());
+        }
+        drop(intake);
+        assert_eq!(verdicts.try_iter().count(), scene.pieces() as usize);
+        assert!(target.is_complete());
+    }
+}
+
+#[test]
 fn the_last_handle_of_a_disk_may_go_on_the_disk_thread() {
     for mode in [DiskMode::Auto, DiskMode::Plain] {
         let scene = Scene::on(Disk::start(mode).expect("a disk thread"));
