@@ -115,8 +115,8 @@ def names(runs):
     return [seeder.name for seeder in ALL if seeder.name in measured]
 
 
-def label(document, name):
-    text = next(seeder.label for seeder in ALL if seeder.name == name)
+def label(document, name, programs=ALL):
+    text = next(program.label for program in programs if program.name == name)
     version = document["versions"].get(name, "").split()
     numbers = [word for word in version if any(c.isdigit() for c in word) and "." in word]
     number = numbers[0].split("/")[-1].lstrip("v").rstrip(".,") if numbers else ""
@@ -163,12 +163,12 @@ def grid(rows):
     return "\n".join(lines)
 
 
-def write_readme(text):
+def write_readme(text, markers=(BEGIN, END)):
     """Puts the text between the markers of README.md."""
     path = machine.ROOT / "README.md"
     readme = path.read_text()
-    before, begin, rest = readme.partition(BEGIN)
-    _, end, after = rest.partition(END)
+    before, begin, rest = readme.partition(markers[0])
+    _, end, after = rest.partition(markers[1])
     if not begin or not end:
-        raise SystemExit(f"README.md lacks the lines {BEGIN} and {END}")
-    path.write_text(f"{before}{BEGIN}\n{text}{END}{after}")
+        raise SystemExit(f"README.md lacks the lines {' and '.join(markers)}")
+    path.write_text(f"{before}{begin}\n{text}{end}{after}")

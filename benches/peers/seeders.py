@@ -16,9 +16,9 @@ import time
 
 import machine
 import probe
+from program import APT_GET, Failed, Program
 
 VENV_PYTHON = machine.ROOT / "tests/.venv/bin/python"
-APT_GET = ("apt-get", "install", "--yes", "--no-install-recommends")
 RQBIT = machine.ROOT / "target/competitors/bin/rqbit"
 # rTorrent and Transmission hash a GiB in some seconds, and do so once: their second start knows the result
 READY_SECONDS = 90
@@ -27,16 +27,9 @@ PR_SET_PDEATHSIG = 1
 _libc = ctypes.CDLL(None, use_errno=True)
 
 
-class Failed(Exception):
-    """A seeder that cannot be measured; why, for the table."""
-
-
-class Seeder:
+class Seeder(Program):
     """A program that serves the payload. Used as a context: started and ready inside, ended outside."""
 
-    # as `--only` names it, as the table does, and what to install if it is missing
-    name = label = program = ""
-    remedy = ()
     # requests in flight of each peer, and the seconds until all are served at full speed
     depth = 128
     warm_up = 2
@@ -52,34 +45,6 @@ class Seeder:
     @property
     def address(self):
         return ("127.0.0.1", self.port)
-
-    @classmethod
-    def missing(cls):
-        """The command that installs it, or nothing if it is there."""
-        return () if cls.path() else cls.remedy
-
-    @classmethod
-    def path(cls):
-        return shutil.which(cls.program)
-
-    @classmethod
-    def version(cls):
-        """The first line of what it says of itself."""
-        try:
-            run = subprocess.run(
-                [cls.path(), *cls.version_arguments], capture_output=True, text=True, timeout=20, env=cls.environment()
-            )
-        except (OSError, subprocess.TimeoutExpired) as error:
-            return f"unknown: {error}"
-        lines = (run.stdout + run.stderr).strip().splitlines()
-        return lines[0].strip() if lines else "unknown"
-
-    version_arguments = ("--version",)
-
-    @classmethod
-    def environment(cls):
-        # QT: a program without a screen that asks for one
-        return {**os.environ, "LC_ALL": "C.UTF-8", "QT_QPA_PLATFORM": "offscreen"}
 
     def command(self):
         raise NotImplementedError
