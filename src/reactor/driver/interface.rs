@@ -107,9 +107,10 @@ impl Default for DriverConfig {
 }
 
 impl DriverConfig {
-    /// For downloading: what arrives are blocks of 16 KiB, and one completion brings four of them; 8 MiB in all.
+    /// For downloading: what arrives are blocks of 16 KiB, and one completion brings four of them. 2 MiB in all, as much as stays in a
+    /// processor's own cache from here to the buffer of the piece: with 8 MiB a download took a sixth more of it.
     pub fn for_payload() -> DriverConfig {
-        DriverConfig { buffer_bytes: 64 * 1024, buffers: 128, ..DriverConfig::default() }
+        DriverConfig { buffer_bytes: 64 * 1024, buffers: 32, ..DriverConfig::default() }
     }
 }
 
