@@ -1,15 +1,16 @@
 //! Whole pieces on their way to disk: hashed, and written if they are good.
 //!
 //! ```text
-//!   give --channel--> hasher: all that wait, in lanes --good--> disk thread --written--> answer: Good
-//!                           \--bad--> answer: Bad          \--error--> answer: Failed
+//!   give --channel--> hasher: all that wait, in lanes --good--> written --> answer: Good
+//!                           \--bad--> answer: Bad         \--error--> answer: Failed
 //! ```
 //!
 //! A hasher takes as many pieces as wait just now, up to the lanes of the CPU, and never waits for more to come: with few
-//! pieces they are answered at once, with many they are hashed many at a time. Buffers go round: the one that a piece came in is the one
+//! pieces they are answered at once, with many they are hashed many at a time. What is good it writes itself, while its processor
+//! still has the bytes in its own cache. Buffers go round: the one that a piece came in is the one
 //! that is written from, and it comes back with the verdict, whatever that is. So memory is bounded by the buffers of the senders,
 //! and the channel has room for all of them: whoever has no more than [`IntakeSetup::capacity`] pieces without a verdict is never
-//! refused. Hashers wait for the disk when its queue is full; nobody waits for a hasher.
+//! refused. Hashers wait for the disk when it cannot keep up; nobody waits for a hasher.
 
 use std::fmt;
 use std::io;
@@ -17,14 +18,13 @@ use std::sync::Arc;
 use std::thread::{self, JoinHandle};
 
 use crossbeam::channel::{self, Receiver, Sender, TrySendError};
-use crossbeam::sync::WaitGroup;
 use siphasher::sip::SipHasher13;
 
 use crate::hash::{Digest, Engine};
 use crate::ids::{PieceIndex, TorrentId};
 use crate::limits;
 
-use super::{Disk, FileFault, Target, Write, Written};
+use super::{Disk, FileFault, Target};
 
 /// A whole piece.
 pub struct Arrived {
@@ -81,8 +81,6 @@ pub struct IntakeSetup {
 pub struct Intake {
     given: Option<Sender<Arrived>>,
     threads: Vec<JoinHandle<()>>,
-    /// Shared with the hashers and with what is being written.
-    unanswered: Option<WaitGroup>,
 }
 
 /// What the hashers share.
@@ -94,7 +92,7 @@ struct Work {
 }
 
 impl Intake {
-    /// Starts hashers. `answer` is called on their threads and on the disk thread; it must neither wait nor panic.
+    /// Starts hashers. `answer` is called on their threads; it must neither wait nor panic.
     pub fn start(
         setup: IntakeSetup,
         disk: Arc<Disk>,
@@ -103,13 +101,12 @@ impl Intake {
         let digests = SipHasher13::new_with_keys(fastrand::u64(..), fastrand::u64(..));
         let work = Arc::new(Work { engine: setup.engine, disk, digests, answer: Box::new(answer) });
         let (given, pieces) = channel::bounded(setup.capacity.max(1));
-        let unanswered = WaitGroup::new();
         let start_one = |index| {
-            let (work, pieces, unanswered) = (Arc::clone(&work), pieces.clone(), unanswered.clone());
-            thread::Builder::new().name(format!("intake-{index}")).spawn(move || work.serve(&pieces, &unanswered))
+            let (work, pieces) = (Arc::clone(&work), pieces.clone());
+            thread::Builder::new().name(format!("intake-{index}")).spawn(move || work.serve(&pieces))
         };
         let threads = (0..setup.threads.max(1)).map(start_one).collect::<io::Result<_>>()?;
-        Ok(Intake { given: Some(given), threads, unanswered: Some(unanswered) })
+        Ok(Intake { given: Some(given), threads })
     }
 
     /// Takes a piece, or gives it back if [`IntakeSetup::capacity`] pieces wait already. Never blocks.
@@ -128,14 +125,11 @@ impl Drop for Intake {
             // a panic there was reported by the thread itself
             let _ = thread.join();
         }
-        if let Some(unanswered) = self.unanswered.take() {
-            unanswered.wait();
-        }
     }
 }
 
 impl Work {
-    fn serve(self: &Arc<Work>, pieces: &Receiver<Arrived>, unanswered: &WaitGroup) {
+    fn serve(&self, pieces: &Receiver<Arrived>) {
         let mut waiting = Vec::with_capacity(self.engine.lanes());
         while let Ok(first) = pieces.recv() {
             waiting.push(first);
@@ -143,39 +137,33 @@ impl Work {
             let bytes: Vec<&[u8]> = waiting.iter().map(|arrived| &arrived.bytes[..]).collect();
             let digests = self.engine.digest_many(&bytes);
             for (arrived, digest) in waiting.drain(..).zip(digests) {
-                self.judge(arrived, digest, unanswered.clone());
+                self.judge(arrived, digest);
             }
         }
     }
 
-    fn judge(self: &Arc<Work>, arrived: Arrived, digest: Digest, unanswered: WaitGroup) {
+    fn judge(&self, arrived: Arrived, digest: Digest) {
         let Arrived { torrent, target, piece, bytes, digests } = arrived;
         let good = target.torrent().piece_hash(piece) == Some(digest);
         let digests = if digests || !good { self.block_digests(&bytes) } else { Vec::new() };
-        if !good {
-            return (self.answer)(Verdict { torrent, piece, buffer: bytes, outcome: Outcome::Bad, digests });
-        }
+        let outcome = if good { self.keep(&target, piece, &bytes) } else { Outcome::Bad };
+        (self.answer)(Verdict { torrent, piece, buffer: bytes, outcome, digests });
+    }
+
+    /// Writes a piece that is right.
+    fn keep(&self, target: &Target, piece: PieceIndex, bytes: &[u8]) -> Outcome {
         target.writing();
         let parts = match target.parts(piece) {
             Ok(parts) => parts,
-            Err(fault) => {
-                let outcome = Outcome::Failed(fault);
-                return (self.answer)(Verdict { torrent, piece, buffer: bytes, outcome, digests });
+            Err(fault) => return Outcome::Failed(fault),
+        };
+        match self.disk.write(bytes, &parts) {
+            Ok(()) => {
+                target.written(piece);
+                Outcome::Good
             }
-        };
-        let work = Arc::clone(self);
-        let done = move |Written { buffer, result }| {
-            let outcome = match result {
-                Ok(()) => {
-                    target.written(piece);
-                    Outcome::Good
-                }
-                Err((part, error)) => Outcome::Failed(target.part_fault(piece, part, error)),
-            };
-            (work.answer)(Verdict { torrent, piece, buffer, outcome, digests });
-            drop(unanswered);
-        };
-        self.disk.write(Write { buffer: bytes, parts, done: Box::new(done) });
+            Err((part, error)) => Outcome::Failed(target.part_fault(piece, part, error)),
+        }
     }
 
     fn block_digests(&self, bytes: &[u8]) -> Vec<u64> {

@@ -16,7 +16,7 @@ mod target;
 
 pub use check::{CheckError, Checker, Hashed, Report};
 pub use content::{Cause, Content, ContentError, FileFault, Identity, LeftOut, Reason, Walk, WalkError};
-pub use disk::{Disk, DiskMode, Read, ReadAnswer, ReadPart, Write, WritePart, Written};
+pub use disk::{Disk, DiskMode, Read, ReadAnswer, ReadPart, WritePart};
 pub use intake::{Arrived, Intake, IntakeSetup, Outcome, Verdict};
 pub use layout::{Layout, Recipe};
 pub use map::MappedFile;

@@ -4,11 +4,10 @@
 //! default seccomp profile of containers, `kernel.io_uring_disabled`) or too old, a few threads do the same with plain
 //! calls. Which it is shows at start, in [`Disk::describe`].
 //!
-//! Reads and writes take their buffer with them and bring it back, so memory is bounded by the buffers that the askers own.
-//! The answers of reads always fit: a channel as long as the asker's buffers never blocks the disk thread. Those of writes are a
-//! call on the disk thread, which must not wait for anything. Asking blocks when the queue is
-//! full. Buffers registered with the ring were left out: they cannot leave their thread, and a copy to the hashers costs more
-//! than they save.
+//! Reads take their buffer with them and bring it back, so memory is bounded by the buffers that the askers own. Their answers always
+//! fit: a channel as long as the asker's buffers never blocks the disk thread. Asking blocks when the queue is full. Buffers registered
+//! with the ring were left out: they cannot leave their thread, and a copy to the hashers costs more than they save. Content is written
+//! by whoever has it in hand (see [`Disk::write`]); syncing it, which does wait for the disk, happens here.
 
 #[cfg(test)]
 pub(super) mod faults;
@@ -39,10 +38,10 @@ pub enum DiskMode {
 }
 
 /// A handle to the disk thread. Dropping it waits until all that was asked for is done.
-#[derive(Debug)]
 pub struct Disk {
     jobs: Option<Jobs>,
     threads: Vec<JoinHandle<()>>,
+    medium: Arc<dyn plain::Medium>,
     description: String,
 }
 
@@ -81,16 +80,6 @@ pub struct ReadAnswer {
     pub result: Result<(), (usize, io::Error)>,
 }
 
-/// Bytes to write. All of them are, or it is an error.
-pub struct Write {
-    /// The bytes, and perhaps others.
-    pub buffer: Vec<u8>,
-    /// Which of them go where, one after another.
-    pub parts: Vec<WritePart>,
-    /// Is told on the disk thread, and must not wait.
-    pub done: Box<dyn FnOnce(Written) + Send>,
-}
-
 /// Bytes for one file.
 #[derive(Clone, Debug)]
 pub struct WritePart {
@@ -102,25 +91,9 @@ pub struct WritePart {
     pub range: Range<usize>,
 }
 
-/// The answer to a [`Write`].
-#[derive(Debug)]
-pub struct Written {
-    /// That of the question.
-    pub buffer: Vec<u8>,
-    /// `Err`: which part failed and why; those before it are written.
-    pub result: Result<(), (usize, io::Error)>,
-}
-
-impl fmt::Debug for Write {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Write").field("parts", &self.parts).finish_non_exhaustive()
-    }
-}
-
 #[derive(Debug)]
 enum Job {
     Read(Read),
-    Write(Write),
     Sync(Sync),
     Replace(Replace),
 }
@@ -149,6 +122,12 @@ enum Jobs {
     Plain(channel::Sender<Job>),
 }
 
+impl fmt::Debug for Disk {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Disk").field("description", &self.description).finish_non_exhaustive()
+    }
+}
+
 impl Disk {
     /// Starts the thread, or those that stand in for it.
     pub fn start(mode: DiskMode) -> io::Result<Disk> {
@@ -166,14 +145,15 @@ impl Disk {
         let (sender, receiver) = channel::bounded(limits::DISK_DEPTH as usize);
         let threads = plain::start(&receiver, medium)?;
         let description = format!("plain reads on {} threads ({refused})", threads.len());
-        Ok(Disk { jobs: Some(Jobs::Plain(sender)), threads, description })
+        Ok(Disk { jobs: Some(Jobs::Plain(sender)), threads, medium: Arc::clone(medium), description })
     }
 
     fn start_ring() -> io::Result<Disk> {
         let (sender, receiver) = mpsc::channel(limits::DISK_DEPTH as usize);
         let thread = ring::start(receiver)?;
         let description = format!("io_uring, {} operations deep", limits::DISK_DEPTH);
-        Ok(Disk { jobs: Some(Jobs::Ring(sender)), threads: vec![thread], description })
+        let medium = Arc::new(plain::Kernel);
+        Ok(Disk { jobs: Some(Jobs::Ring(sender)), threads: vec![thread], medium, description })
     }
 
     /// Which way was chosen and why, for the operator.
@@ -186,9 +166,12 @@ impl Disk {
         self.ask(Job::Read(read));
     }
 
-    /// Writes bytes. Blocks while the queue is full; not for threads that run an async runtime.
-    pub fn write(&self, write: Write) {
-        self.ask(Job::Write(write));
+    /// Writes parts of `bytes`, on the calling thread; not for threads that run an async runtime. All of them are written, or the error
+    /// says which part was not and why; those before it are. Such a write is a copy into the page cache of what the caller's
+    /// processor still has in its own. Through the ring it would be handed on twice: ext4 and most other file systems have no
+    /// buffered writes that do not wait, so io_uring gives each to a worker thread.
+    pub fn write(&self, bytes: &[u8], parts: &[WritePart]) -> Result<(), (usize, io::Error)> {
+        plain::write(bytes, parts, &*self.medium)
     }
 
     /// Makes what was written to `files` survive a power cut (fdatasync). On an error the index says whose bytes may be lost, for

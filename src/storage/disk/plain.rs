@@ -8,7 +8,7 @@ use std::thread::{self, JoinHandle};
 
 use crossbeam::channel::Receiver;
 
-use super::{Job, Read, ReadAnswer, ReadPart, Replace, Write, WritePart, Written, folder_of};
+use super::{Job, Read, ReadAnswer, ReadPart, Replace, WritePart, folder_of};
 
 /// Each keeps one operation in flight: enough for the read-ahead of the kernel to overlap with copying.
 const THREADS: usize = 4;
@@ -47,7 +47,6 @@ fn serve(jobs: &Receiver<Job>, medium: &dyn Medium) {
         // an asker that left does not want to know
         match job {
             Job::Read(asked) => answer(asked),
-            Job::Write(asked) => write(asked, medium),
             Job::Sync(asked) => {
                 let failed = |(index, file): (usize, &Arc<File>)| medium.sync(file).err().map(|error| (index, error));
                 let _ = asked.reply.send(asked.files.iter().enumerate().find_map(failed).map_or(Ok(()), Err));
@@ -59,10 +58,9 @@ fn serve(jobs: &Receiver<Job>, medium: &dyn Medium) {
     }
 }
 
-fn write(write: Write, medium: &dyn Medium) {
-    let failed = |(index, part)| write_part(&write.buffer, part, medium).err().map(|error| (index, error));
-    let result = write.parts.iter().enumerate().find_map(failed).map_or(Ok(()), Err);
-    (write.done)(Written { buffer: write.buffer, result });
+pub(super) fn write(bytes: &[u8], parts: &[WritePart], medium: &dyn Medium) -> Result<(), (usize, io::Error)> {
+    let failed = |(index, part)| write_part(bytes, part, medium).err().map(|error| (index, error));
+    parts.iter().enumerate().find_map(failed).map_or(Ok(()), Err)
 }
 
 fn write_part(buffer: &[u8], part: &WritePart, medium: &dyn Medium) -> io::Result<()> {

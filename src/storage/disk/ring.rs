@@ -14,7 +14,7 @@ use tokio_uring::fs::{self, OpenOptions};
 
 use crate::limits;
 
-use super::{Job, Read, ReadAnswer, ReadPart, Replace, Write, WritePart, Written, folder_of};
+use super::{Job, Read, ReadAnswer, ReadPart, Replace, folder_of};
 
 /// Starts the thread. Fails if the kernel refuses a ring or an operation that is used here.
 pub(super) fn start(jobs: mpsc::Receiver<Job>) -> io::Result<JoinHandle<()>> {
@@ -57,7 +57,6 @@ async fn serve(mut jobs: mpsc::Receiver<Job>) {
             // an asker that left does not want to know
             match job {
                 Job::Read(asked) => answer(asked).await,
-                Job::Write(asked) => write(asked).await,
                 Job::Sync(asked) => {
                     let _ = asked.reply.send(sync(&asked.files).await);
                 }
@@ -108,39 +107,6 @@ async fn append(mut buffer: Vec<u8>, part: &ReadPart) -> (io::Result<()>, Vec<u8
         match read {
             Ok(0) => return (Err(io::ErrorKind::UnexpectedEof.into()), buffer),
             Ok(bytes) => offset += bytes as u64,
-            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-            Err(error) => return (Err(error), buffer),
-        }
-    }
-    (Ok(()), buffer)
-}
-
-async fn write(write: Write) {
-    let mut buffer = write.buffer;
-    let mut result = Ok(());
-    for (index, part) in write.parts.into_iter().enumerate() {
-        let (done, returned) = write_part(buffer, part).await;
-        buffer = returned;
-        if let Err(error) = done {
-            result = Err((index, error));
-            break;
-        }
-    }
-    (write.done)(Written { buffer, result });
-}
-
-async fn write_part(mut buffer: Vec<u8>, part: WritePart) -> (io::Result<()>, Vec<u8>) {
-    let file = match own(&part.file) {
-        Ok(file) => file,
-        Err(error) => return (Err(error), buffer),
-    };
-    let (mut rest, mut offset) = (part.range, part.offset);
-    while !rest.is_empty() {
-        let (written, slice) = file.write_at(buffer.slice(rest.clone()), offset).submit().await;
-        buffer = slice.into_inner();
-        match written {
-            Ok(0) => return (Err(io::ErrorKind::WriteZero.into()), buffer),
-            Ok(bytes) => (rest.start, offset) = (rest.start + bytes, offset + bytes as u64),
             Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
             Err(error) => return (Err(error), buffer),
         }
