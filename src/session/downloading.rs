@@ -57,8 +57,10 @@ pub(super) struct Progress {
     /// Pieces here, in all.
     pub(super) had: u32,
     pub(super) pieces: u32,
-    /// Everything that is wanted is here, and safe.
+    /// Everything that is wanted is here.
     pub(super) finished: bool,
+    /// And it was synced, or that failed.
+    pub(super) settled: bool,
     shared: Shared,
     checkpoint_at: Instant,
     web_seeds: Vec<WebSeed>,
@@ -133,6 +135,7 @@ impl Session {
             had: 0,
             pieces,
             finished: false,
+            settled: false,
             shared: shared.clone(),
             checkpoint_at: Instant::now(),
             web_seeds: Vec::new(),
@@ -214,13 +217,17 @@ impl Session {
 
     async fn take_news(&mut self, news: News) {
         match news {
-            News::Whole(id) => self.make_safe(id),
-            News::Safe(id, result) => self.finished(id, result).await,
+            News::Whole(id) => {
+                self.make_safe(id);
+                self.finished(id).await;
+            }
+            News::Safe(id, result) => self.settled(id, &result),
             News::Checkpoint(id, error) => self.checkpoint_failed(id, &error),
         }
     }
 
-    /// Everything that is wanted of a torrent is here: it is synced before that is said.
+    /// Everything that is wanted of a torrent is here. Syncing it takes the disk's time, and neither peers nor the user have to wait
+    /// for that: what a note claims is synced before in any case, and the program does not end by itself before.
     fn make_safe(&mut self, id: TorrentId) {
         let Some(download) = self.torrents.get(&id).and_then(|entry| entry.download.as_ref()) else { return };
         let (target, news) = (download.target.clone(), self.news.0.clone());
@@ -230,10 +237,16 @@ impl Session {
         });
     }
 
-    async fn finished(&mut self, id: TorrentId, result: Result<(), CheckpointError>) {
-        if let Err(error) = result {
-            self.checkpoint_failed(id, &error);
+    fn settled(&mut self, id: TorrentId, result: &Result<(), CheckpointError>) {
+        if let Some(download) = self.torrents.get_mut(&id).and_then(|entry| entry.download.as_mut()) {
+            download.settled = true;
         }
+        if let Err(error) = result {
+            self.checkpoint_failed(id, error);
+        }
+    }
+
+    async fn finished(&mut self, id: TorrentId) {
         let Some(entry) = self.torrents.get_mut(&id).filter(|entry| entry.failure.is_none()) else { return };
         let Some(download) = &mut entry.download else { return };
         download.finished = true;
@@ -282,13 +295,13 @@ impl Session {
         }
     }
 
-    /// Notes what unfinished downloads have, when nothing is written any more.
+    /// Syncs and notes what downloads have, when nothing is written any more.
     pub(super) async fn end_downloads(&mut self) {
         // verdicts that are due are written when the intake has ended
         self.intake = None;
-        let unfinished = self.torrents.values().filter_map(|entry| entry.download.as_ref());
+        let unsettled = self.torrents.values().filter_map(|entry| entry.download.as_ref());
         let targets: Vec<Arc<Target>> =
-            unfinished.filter(|download| !download.finished).map(|download| download.target.clone()).collect();
+            unsettled.filter(|download| !download.settled).map(|download| download.target.clone()).collect();
         let end =
             move || targets.iter().filter_map(|target| target.finish().err()).map(|error| error.to_string()).collect();
         let failed: Vec<String> = tokio::task::spawn_blocking(end).await.unwrap_or_default();

@@ -76,6 +76,11 @@ impl Entry {
         self.download.as_ref().is_some_and(|download| !download.finished)
     }
 
+    /// Something of it was written and is not known to be on disk.
+    pub(super) fn is_unsettled(&self) -> bool {
+        self.download.as_ref().is_some_and(|download| !download.settled)
+    }
+
     fn state(&self) -> TorrentState {
         match &self.failure {
             Some(cause) => TorrentState::Failed(cause.clone()),

@@ -148,7 +148,7 @@ async fn get(args: Args) -> anyhow::Result<ExitCode> {
 /// Shows how it gets on, until there is nothing more to do.
 async fn go_on(mut session: Session, args: &Args, view: &mut View, mut stop: StopSignals) -> anyhow::Result<ExitCode> {
     let mut second = seconds();
-    let mut announced = false;
+    let (mut announced, mut settled) = (false, false);
     loop {
         tokio::select! {
             () = stop.wait() => return finish(session, view, stop).await,
@@ -164,12 +164,17 @@ async fn go_on(mut session: Session, args: &Args, view: &mut View, mut stop: Sto
             session.turn().await.context("the reactor failed")?;
             view.complete(session.status());
         }
+        if session.unsettled() == 0 && !settled {
+            settled = true;
+            // a sync that failed shows here
+            session.turn().await.context("the reactor failed")?;
+        }
         let torrent = session.status().torrents.first();
         if let Some(TorrentState::Failed(cause)) = torrent.map(|torrent| torrent.state.clone()) {
             finish(session, view, stop).await?;
             anyhow::bail!("{cause}; what is here is kept, and the same command goes on with it");
         }
-        if announced && torrent.is_some_and(|torrent| is_enough(torrent, args.then)) {
+        if announced && settled && torrent.is_some_and(|torrent| is_enough(torrent, args.then)) {
             return finish(session, view, stop).await;
         }
     }
