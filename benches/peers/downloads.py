@@ -26,7 +26,7 @@ from seeders import Sower
 BEGIN, END = "<!-- benches/peers/get: begin -->", "<!-- benches/peers/get: end -->"
 LOOK_SECONDS = 0.01
 # transmission-cli takes twenty seconds on a quiet machine
-PATIENCE_SECONDS = 180
+PATIENCE_SECONDS = 90
 STOP_SECONDS = 10
 PR_SET_PDEATHSIG = 1
 _libc = ctypes.CDLL(None, use_errno=True)
