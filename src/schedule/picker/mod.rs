@@ -3,7 +3,7 @@
 //! The order, first rule first:
 //!
 //! 1. begun pieces before new ones (a piece is worth something only when it is whole), higher priority first, then the
-//!    one begun first;
+//!    one begun first; but of a seed, first what only seeds have;
 //! 2. new pieces of the highest priority that the peer has: at random until four pieces are here (something to trade, soon),
 //!    then rarest first, ties at random;
 //! 3. when every block that somebody has is asked for: end game. A peer with room is asked again for blocks that others owe, and
