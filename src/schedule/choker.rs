@@ -28,6 +28,21 @@ use crate::ids::PeerKey;
 pub const ROUND: Duration = Duration::from_secs(10);
 /// Three rounds: how long an optimistic slot lasts (BEP 3), and how long a seed serves a peer before others come first.
 const TERM: Duration = Duration::from_secs(30);
+/// How long rounds and terms are. Other values than the usual ones are for experiments.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Periods {
+    /// Time between two re-rankings, [`ROUND`] as a rule.
+    pub round: Duration,
+    /// How long an optimistic slot lasts, and how long a seed serves a peer before others come first: three rounds as a rule.
+    pub term: Duration,
+}
+
+impl Default for Periods {
+    fn default() -> Periods {
+        Periods { round: ROUND, term: TERM }
+    }
+}
+
 /// How many tickets a new peer has in the draw (BEP 3).
 const NEW_PEER_TICKETS: u32 = 3;
 /// Bytes beyond two copies that count as repeats of what got lost, so that small torrents may be fetched again.
@@ -75,8 +90,8 @@ impl Candidate {
         self.sent > self.torrent_size.saturating_mul(2).saturating_add(REPEATS)
     }
 
-    fn is_new(&self, now: Time) -> bool {
-        now - self.connected_at < TERM
+    fn is_new(&self, now: Time, periods: Periods) -> bool {
+        now - self.connected_at < periods.term
     }
 }
 
@@ -110,6 +125,7 @@ type Rank = (u8, u64, u32, u32);
 /// Chooses who holds a slot. Owns nothing but room to work in.
 #[derive(Debug, Default)]
 pub struct Choker {
+    periods: Periods,
     ranking: Vec<Rank>,
     chosen: Vec<bool>,
 }
@@ -118,6 +134,16 @@ impl Choker {
     /// A choker with no memory of any round.
     pub fn new() -> Choker {
         Choker::default()
+    }
+
+    /// Changes its periods; the round of its caller is to be this one too.
+    pub fn set_periods(&mut self, periods: Periods) {
+        self.periods = periods;
+    }
+
+    /// Time between two re-rankings.
+    pub fn round(&self) -> Duration {
+        self.periods.round
     }
 
     /// Fills `decisions` for `slots` slots (`u32::MAX`: for everybody). Takes time in proportion to the candidates.
@@ -139,7 +165,8 @@ impl Choker {
             self.chosen.iter_mut().zip(candidates).for_each(|(chosen, candidate)| *chosen = candidate.wants());
         } else {
             self.rank(occasion, now, candidates, random);
-            let holder = candidates.iter().position(|candidate| keeps_optimistic(candidate, occasion, now));
+            let holder =
+                candidates.iter().position(|candidate| keeps_optimistic(candidate, occasion, now, self.periods));
             // one textbook slot is no slot to gamble with
             let draws = holder.is_none() && slots > 1;
             let ranked = self.choose(slots - usize::from(draws));
@@ -154,7 +181,7 @@ impl Choker {
         self.ranking.clear();
         for (index, candidate) in (0u32..).zip(candidates) {
             if candidate.wants() {
-                let (class, order) = rank(candidate, occasion, now);
+                let (class, order) = rank(candidate, occasion, now, self.periods);
                 self.ranking.push((class, order, random.u32(..), index));
             }
         }
@@ -184,7 +211,7 @@ impl Choker {
             if candidate.unchoked || candidate.took_enough() {
                 continue;
             }
-            let more = if candidate.is_new(now) { NEW_PEER_TICKETS } else { 1 };
+            let more = if candidate.is_new(now, self.periods) { NEW_PEER_TICKETS } else { 1 };
             tickets += more;
             if random.u32(..tickets) < more {
                 drawn = Some(index);
@@ -215,26 +242,26 @@ impl Choker {
 }
 
 /// Whether the peer holds the optimistic slot and its time is not over.
-fn keeps_optimistic(candidate: &Candidate, occasion: Occasion, now: Time) -> bool {
+fn keeps_optimistic(candidate: &Candidate, occasion: Occasion, now: Time, periods: Periods) -> bool {
     let since = candidate.optimistic_since.filter(|_| candidate.unchoked && candidate.wants());
-    since.is_some_and(|since| occasion == Occasion::Between || now - since < TERM)
+    since.is_some_and(|since| occasion == Occasion::Between || now - since < periods.term)
 }
 
 const UNDISTURBED: u8 = 0;
 
 /// Class and order of one who wants a slot; lower comes first.
-fn rank(candidate: &Candidate, occasion: Occasion, now: Time) -> (u8, u64) {
+fn rank(candidate: &Candidate, occasion: Occasion, now: Time, periods: Periods) -> (u8, u64) {
     let held = now - candidate.since;
     let fastest = u64::MAX - candidate.sent_rate;
     match candidate {
-        c if c.unchoked && (occasion == Occasion::Between || held < ROUND) => (UNDISTURBED, 0),
-        c if keeps_optimistic(c, occasion, now) => (UNDISTURBED, 0),
+        c if c.unchoked && (occasion == Occasion::Between || held < periods.round) => (UNDISTURBED, 0),
+        c if keeps_optimistic(c, occasion, now, periods) => (UNDISTURBED, 0),
         c if c.took_enough() => (6, c.sent),
         c if c.downloading && c.snubbed => (5, u64::MAX),
         c if c.downloading && c.received_rate > 0 => (1, u64::MAX - c.received_rate),
         c if !c.unchoked => (3, c.since.0),
         c if !c.requesting => (5, c.since.0),
-        _ if held < TERM => (2, fastest),
+        _ if held < periods.term => (2, fastest),
         _ => (4, fastest),
     }
 }
@@ -496,7 +523,7 @@ mod tests {
             let wanting = peers.iter().filter(|peer| peer.wants()).count();
             let undisturbed =
                 peers.iter().filter(|peer| peer.wants() && peer.unchoked && (!round || NOW - peer.since < ROUND
-                    || keeps_optimistic(peer, occasion, NOW)));
+                    || keeps_optimistic(peer, occasion, NOW, Periods::default())));
             let undisturbed: Vec<PeerKey> = undisturbed.map(|peer| peer.key).collect();
             let open = (slots as usize).max(undisturbed.len()).min(wanting);
             prop_assert_eq!((decisions.open as usize, decisions.waiting as usize), (open, wanting - open));

@@ -22,7 +22,7 @@ mod shares;
 mod slots;
 mod turns;
 
-pub use choker::{Candidate, Choker, Decisions, Occasion, ROUND};
+pub use choker::{Candidate, Choker, Decisions, Occasion, Periods, ROUND};
 pub use pace::{Bucket, Pacer};
 pub use picker::Picker;
 pub use rarity::Rarity;

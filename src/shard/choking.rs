@@ -5,7 +5,7 @@
 
 use crate::clock::Time;
 use crate::ids::{PeerKey, TorrentId};
-use crate::schedule::{Candidate, Occasion, ROUND, Second, Slots};
+use crate::schedule::{Candidate, Occasion, Periods, Second, Slots};
 
 use super::connection::{Stage, Wait};
 use super::world::Shard;
@@ -97,6 +97,11 @@ impl Shard {
         self.consider(key);
     }
 
+    /// Changes how long rounds and terms are: for experiments.
+    pub fn set_periods(&mut self, periods: Periods) {
+        self.choker.set_periods(periods);
+    }
+
     /// Gives slots that got free to those who wait for one.
     pub fn settle_slots(&mut self, now: Time) {
         if !std::mem::replace(&mut self.slots_settled, true) && self.waiting > 0 {
@@ -119,7 +124,7 @@ impl Shard {
             full: count(full),
         };
         self.slots_settled &= self.auto.tick(&second) <= before;
-        if now.since(self.round_at) >= ROUND {
+        if now.since(self.round_at) >= self.choker.round() {
             self.end_round(now);
         }
     }
