@@ -8,6 +8,7 @@ use super::network::Access;
 use super::swarm::{Member, Plan, PlanError, Swarm, Then};
 use super::theory::Setting;
 use super::transfer;
+use crate::schedule::Periods;
 use crate::schedule::picker::Order;
 
 /// Memory of a member for pieces under way.
@@ -30,6 +31,8 @@ pub struct Circumstances {
     pub neighbours: usize,
     /// Which pieces come first.
     pub order: Order,
+    /// How long rounds are.
+    pub periods: Periods,
     /// Of all chance.
     pub seed: u64,
 }
@@ -70,9 +73,10 @@ impl Circumstances {
             delay: Duration::from_millis(20),
             arrivals: Arrivals::AtOnce,
             then: Then::Stay,
-            slots: 4,
+            slots: 5,
             neighbours: 40,
             order: Order::RarestFirst,
+            periods: Periods::default(),
             seed,
         }
     }
@@ -109,6 +113,7 @@ impl Circumstances {
             members: std::iter::once(server).chain(members).collect(),
             memory: MEMORY,
             neighbours: self.neighbours,
+            periods: self.periods,
             seed: self.seed,
             until: Duration::from_secs(365 * 86_400),
             cuts: false,

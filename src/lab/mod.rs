@@ -4,8 +4,10 @@
 //! a network in virtual time. Nothing here reads a clock or touches a socket, and all chance comes from a seed: the same
 //! experiment gives the same numbers, digit by digit.
 
+pub mod availability;
 pub mod distribution;
 pub mod network;
 pub mod swarm;
 pub mod theory;
+pub mod trading;
 pub mod transfer;

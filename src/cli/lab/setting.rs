@@ -83,6 +83,13 @@ impl Scale {
 }
 
 impl Flags {
+    /// What they say if they say anything, and the length of the longest list.
+    pub(super) fn given(&self) -> anyhow::Result<Option<(Setting, usize)>> {
+        let (setting, unit) = self.setting()?;
+        let longest = setting.up.len().max(setting.down.len());
+        Ok((unit == Unit::Seconds).then_some((setting, longest)))
+    }
+
     /// What they say in bytes and bytes a second, as an experiment needs it.
     pub(super) fn real(&self) -> anyhow::Result<(Setting, Scale)> {
         let (setting, unit) = self.setting()?;

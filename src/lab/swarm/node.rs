@@ -88,6 +88,10 @@ impl Node {
         };
         let mut shard = Shard::new(config, now);
         shard.add(TORRENT, around.torrent.clone(), if gives { member.slots as usize } else { 0 });
+        shard.set_periods(plan.periods);
+        if member.super_seeds {
+            shard.super_seed(TORRENT);
+        }
         let had = drawn(member.has, around.torrent.geometry.pieces(), &mut around.random);
         if !member.is_seed() {
             shard.download(

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use crate::lab::network::Access;
+use crate::schedule::Periods;
 use crate::schedule::picker::Order;
 
 /// A swarm and its surroundings.
@@ -18,6 +19,8 @@ pub struct Plan {
     pub memory: u64,
     /// Connections that a downloader looks for; it takes half as many again.
     pub neighbours: usize,
+    /// How long rounds are.
+    pub periods: Periods,
     /// Of all chance.
     pub seed: u64,
     /// When the simulation ends, whoever is not finished by then.
@@ -43,6 +46,8 @@ pub struct Member {
     pub slots: u32,
     /// Which pieces it fetches first.
     pub order: Order,
+    /// It shows its pieces one by one, if it has everything (BEP 16).
+    pub super_seeds: bool,
     /// How it behaves.
     pub manner: Manner,
 }
@@ -89,7 +94,7 @@ pub enum Manner {
 }
 
 impl Member {
-    /// A downloader of the textbook: four slots, rarest first, stays.
+    /// A downloader of the textbook: serves the four that send most and one drawn at random, fetches the rarest first, stays.
     pub fn leecher(access: Access) -> Member {
         Member {
             access,
@@ -97,8 +102,9 @@ impl Member {
             has: Has::Nothing,
             seeks: true,
             then: Then::Stay,
-            slots: 4,
+            slots: 5,
             order: Order::RarestFirst,
+            super_seeds: false,
             manner: Manner::Honest,
         }
     }

@@ -11,6 +11,7 @@ use super::{Outcome, Swarm};
 use crate::ids::PieceIndex;
 use crate::lab::network::{Access, NodeId};
 use crate::limits;
+use crate::schedule::Periods;
 use crate::schedule::picker::Order;
 
 /// A rule that a swarm broke.
@@ -60,6 +61,7 @@ pub fn plan(seed: u64) -> Plan {
         // with fewer than this, those who get nothing could be each other's only neighbours
         neighbours: count + random.usize(..3),
         memory: u64::from(piece_length) * random.u64(..20),
+        periods: Periods::default(),
         members,
         seed,
         until: UNTIL,
@@ -105,6 +107,7 @@ fn member(random: &mut fastrand::Rng) -> Member {
         then,
         slots: random.u32(1..6),
         order,
+        super_seeds: has == Has::Everything && random.u8(..4) == 0,
         manner,
     }
 }

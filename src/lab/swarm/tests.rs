@@ -2,6 +2,7 @@
 
 use super::*;
 use crate::lab::network::Access;
+use crate::schedule::Periods;
 
 const KIB: u64 = 1024;
 
@@ -15,6 +16,7 @@ fn plan(size_kib: u64, piece_kib: u32, members: Vec<Member>, seed: u64) -> Plan 
         piece_length: piece_kib * 1024,
         members,
         memory: 64 << 20,
+        periods: Periods::default(),
         neighbours: 50,
         seed,
         until: Duration::from_secs(100_000),

@@ -5,6 +5,7 @@ use std::time::Duration;
 use crate::cli::units::parse_size;
 use crate::lab::distribution::{Arrivals, Circumstances};
 use crate::lab::swarm::Then;
+use crate::schedule::Periods;
 use crate::schedule::picker::Order;
 
 /// How clients come, go and behave.
@@ -17,8 +18,8 @@ pub(in crate::cli::lab) struct Flags {
     /// Bytes of a piece
     #[arg(long, value_name = "SIZE", default_value = "256KiB", value_parser = parse_piece)]
     piece: u32,
-    /// Peers that each serves at once
-    #[arg(long, value_name = "N", default_value = "4", value_parser = clap::value_parser!(u32).range(1..=10_000))]
+    /// Peers that each serves at once: the best but one, and one drawn at random
+    #[arg(long, value_name = "N", default_value = "5", value_parser = clap::value_parser!(u32).range(1..=10_000))]
     slots: u32,
     /// Connections that each looks for
     #[arg(long, value_name = "N", default_value = "40", value_parser = clap::value_parser!(u16).range(1..=1_000))]
@@ -58,6 +59,7 @@ impl Flags {
                 OrderName::Random => Order::Random,
                 OrderName::Sequential => Order::Sequential,
             },
+            periods: Periods::default(),
             seed: self.seed,
         }
     }

@@ -1,17 +1,14 @@
 //! The textbook's curves, measured.
 
 use std::process::ExitCode;
-use std::sync::Mutex;
-use std::sync::atomic::{AtomicUsize, Ordering};
 
 use serde::Serialize;
 
-use super::Args;
+use super::{Args, spread};
 use crate::cli::lab::output::{number, table};
 use crate::cli::lab::setting::{Clients, Scale, describe};
 use crate::cli::lab::theory::bounds;
-use crate::cli::progress;
-use crate::lab::distribution::{Circumstances, Point, measure};
+use crate::lab::distribution::{Point, measure};
 use crate::lab::swarm::PlanError;
 use crate::lab::theory::Setting;
 use crate::picture::{Axis, COLORS, Content, Figure, Form, Panel, Series};
@@ -35,8 +32,9 @@ pub(super) fn run(args: &Args) -> anyhow::Result<ExitCode> {
         Some(clients) => clients.clone(),
         None => CLIENTS.parse::<Clients>().map_err(anyhow::Error::msg)?,
     };
-    let points = measured(&setting, &circumstances, &clients.0)?;
-    let points = points.iter().map(|point| scaled(point, scale)).collect();
+    let points = spread(&clients.0, |&n| measure(&setting, &circumstances, n));
+    let points = points.into_iter().map(|point| point.map(|point| scaled(&point, scale)));
+    let points = points.collect::<Result<Vec<Point>, PlanError>>()?;
     let document = Document { unit: scale.unit.name(), seed: circumstances.seed, points };
     let conditions = format!("{}; {}", describe(&setting, scale.unit), args.circumstances.describe());
     output.write(
@@ -45,26 +43,6 @@ pub(super) fn run(args: &Args) -> anyhow::Result<ExitCode> {
         || figure(&setting, &document.points, scale, &conditions),
     )?;
     Ok(ExitCode::SUCCESS)
-}
-
-/// Measures for all numbers of clients, the largest first, on as many threads as there are processors.
-fn measured(setting: &Setting, circumstances: &Circumstances, clients: &[usize]) -> Result<Vec<Point>, PlanError> {
-    let bar = progress::plain(clients.iter().sum::<usize>() as u64);
-    let (next, points) = (AtomicUsize::new(0), Mutex::new(Vec::new()));
-    let work = || {
-        while let Some(&n) = clients.iter().rev().nth(next.fetch_add(1, Ordering::Relaxed)) {
-            let point = measure(setting, circumstances, n);
-            bar.inc(n as u64);
-            points.lock().unwrap_or_else(std::sync::PoisonError::into_inner).push(point);
-        }
-    };
-    let threads = std::thread::available_parallelism().map_or(1, usize::from).min(clients.len());
-    std::thread::scope(|scope| (0..threads).for_each(|_| drop(scope.spawn(work))));
-    bar.finish_and_clear();
-    let points = points.into_inner().unwrap_or_else(std::sync::PoisonError::into_inner);
-    let mut points = points.into_iter().collect::<Result<Vec<Point>, PlanError>>()?;
-    points.sort_by_key(|point| point.n);
-    Ok(points)
 }
 
 fn scaled(point: &Point, scale: Scale) -> Point {
