@@ -15,6 +15,7 @@ mod identity;
 mod known;
 mod messages;
 pub mod metadata;
+mod overview;
 mod process;
 mod seeding;
 mod seeking;

@@ -24,9 +24,8 @@ use super::downloading::News;
 use super::entry::Entry;
 use super::fleet::Fleet;
 use super::identity::{CLIENT, USER_AGENT, fresh_key, fresh_peer_id};
-use super::process::bytes_read as process_read;
 use super::seeking::Seeking;
-use super::status::{ReactorView, Status};
+use super::status::Status;
 use super::web_seed::{WebSeedConfig, WebSeeds};
 
 /// Trackers get this long to hear `stopped`.
@@ -329,38 +328,6 @@ impl Session {
     /// Everything at the last turn.
     pub fn status(&self) -> &Status {
         &self.status
-    }
-
-    fn make_status(&self) -> Status {
-        let mut status = Status { process_read: process_read(), ..Status::default() };
-        let mut closed: HashMap<&'static str, u64> = HashMap::new();
-        for snapshot in self.fleet.snapshots() {
-            status.connections += snapshot.connections;
-            status.unchoked += snapshot.unchoked;
-            status.waiting += snapshot.waiting;
-            status.busy_per_mille = status.busy_per_mille.max(snapshot.busy_per_mille);
-            status.reactors.push(ReactorView {
-                connections: snapshot.connections,
-                unchoked: snapshot.unchoked,
-                busy_per_mille: snapshot.busy_per_mille,
-                sent: snapshot.totals.sent,
-            });
-            status.paging.add(snapshot.paging);
-            status.turn_times.add(&snapshot.turn_times);
-            status.spliced += snapshot.transmit.spliced_bytes;
-            status.copied += snapshot.transmit.copied_bytes;
-            status.peers.extend(snapshot.peers.iter().cloned());
-            for (reason, count) in Reason::ALL.iter().zip(&snapshot.totals.closed) {
-                *closed.entry(reason.name()).or_default() += count;
-            }
-        }
-        status.closed = closed.into_iter().filter(|(_, count)| *count > 0).collect();
-        status.closed.sort_by_key(|(name, count)| (std::cmp::Reverse(*count), *name));
-        status.peers.sort_by_key(|peer| std::cmp::Reverse(peer.sent_rate));
-        status.torrents = self.torrents.iter().map(|(id, entry)| entry.view(*id)).collect();
-        status.uploaded = status.torrents.iter().map(|torrent| torrent.uploaded).sum();
-        status.upload_rate = status.torrents.iter().map(|torrent| torrent.upload_rate).sum();
-        status
     }
 
     /// Ends in order: connections are closed, numbers are final, trackers hear `stopped`, at most 5 s.
