@@ -131,10 +131,13 @@ impl Shard {
         let Some(swarm) = self.swarms.get_mut(id) else { return Err(Reason::UnknownTorrent) };
         let bounds = Peer::bounds(&swarm.torrent, swarm.block_max());
         let (id, mut used, was_interested) = (*id, 0, peer.is_interested());
+        self.heard.clear();
         loop {
             if connection.incoming.is_some() {
                 let before = connection.received;
-                used += swarm.take_in(id, key, connection, &bytes[used..], now, &mut self.news)?;
+                let (taken, whole) = swarm.take_in(id, key, connection, &bytes[used..], now)?;
+                used += taken;
+                self.news.wholes.extend(whole);
                 self.totals.received += connection.received - before;
                 if connection.incoming.is_some() {
                     break;

@@ -16,7 +16,7 @@ use super::world::Shard;
 /// What of a download came to pass and is to be told to the outside.
 #[derive(Debug, Default)]
 pub(super) struct News {
-    wholes: VecDeque<Whole>,
+    pub(super) wholes: VecDeque<Whole>,
     bans: Vec<(TorrentId, IpAddr)>,
     finished: Vec<TorrentId>,
 }
@@ -206,7 +206,8 @@ impl Shard {
 }
 
 impl Swarm {
-    /// Takes in what `bytes` has of the block that arrives on `connection`; how many bytes those were.
+    /// Takes in what `bytes` has of the block that arrives on `connection`; how many bytes those were, and the piece that is
+    /// whole by it.
     pub(super) fn take_in(
         &mut self,
         id: TorrentId,
@@ -214,25 +215,23 @@ impl Swarm {
         connection: &mut Connection,
         bytes: &[u8],
         now: Time,
-        news: &mut News,
-    ) -> Result<usize, Reason> {
+    ) -> Result<(usize, Option<Whole>), Reason> {
         let (Some(download), Some(incoming)) = (self.download.as_mut(), connection.incoming.as_mut()) else {
             return Err(Reason::UnwantedBlock);
         };
         let taken = download.take_in(key, incoming, bytes);
         let length = incoming.length();
-        match download.arrived(id, key, incoming, now) {
-            Arrived::Partly => return Ok(taken),
-            Arrived::Kept => connection.count_block(length),
-            Arrived::Whole(whole) => {
-                connection.count_block(length);
-                news.wholes.push_back(whole);
-            }
+        let arrived = download.arrived(id, key, incoming, now);
+        match &arrived {
+            Arrived::Partly => return Ok((taken, None)),
+            Arrived::Kept | Arrived::Whole(_) => connection.count_block(length),
             Arrived::Dropped => connection.unwanted += length,
         }
         connection.incoming = None;
-        let flood = connection.unwanted > UNWANTED_BYTES.max(connection.received / 2);
-        if flood { Err(Reason::UnwantedBlock) } else { Ok(taken) }
+        if connection.unwanted > UNWANTED_BYTES.max(connection.received / 2) {
+            return Err(Reason::UnwantedBlock);
+        }
+        Ok((taken, if let Arrived::Whole(whole) = arrived { Some(whole) } else { None }))
     }
 
     /// What the picker must know of a message.
