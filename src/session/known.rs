@@ -1,7 +1,7 @@
 //! The addresses of a download's peers: whom to connect to, and when again.
 //!
 //! A seeder may wait for leechers to come; a leecher may not. Every address that somebody names is tried, and tried again, at
-//! first soon and then ever later, unless it is connected.
+//! first soon and then ever later, unless it is connected: once that ends it begins anew.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::SocketAddr;
@@ -12,8 +12,9 @@ use crate::limits::KNOWN_PEERS;
 
 use super::dialling::is_dialable;
 
-/// Between the first two tries of an address; doubles with each.
-const AGAIN_FIRST: Duration = Duration::from_secs(10);
+/// Between the first two tries of an address; doubles with each. Transmission refuses whoever comes back before it has seen the end of
+/// his last connection, half a second later: whoever has just fetched metadata, or was started again, is such a one.
+const AGAIN_FIRST: Duration = Duration::from_secs(2);
 const AGAIN_MAX: Duration = Duration::from_secs(10 * 60);
 /// Connections that are opened in one second.
 const AT_ONCE: usize = 40;
@@ -46,10 +47,18 @@ impl Known {
     /// Whom to dial now, while these are `connected`.
     pub(super) fn due(&mut self, connected: &BTreeSet<SocketAddr>, now: Time) -> Vec<SocketAddr> {
         let room = ENOUGH.saturating_sub(connected.len()).min(AT_ONCE);
-        let due =
-            self.addresses.iter_mut().filter(|(address, tries)| tries.next <= now && !connected.contains(address));
-        let due = due.take(room).map(|(address, tries)| {
-            tries.next = now + AGAIN_FIRST.saturating_mul(1 << tries.count.min(6)).min(AGAIN_MAX);
+        let mut due = Vec::new();
+        for (address, tries) in &mut self.addresses {
+            if connected.contains(address) {
+                tries.count = 0;
+            } else if tries.next <= now {
+                due.push((address, tries));
+            }
+        }
+        // those that were never tried are not to wait for those that never answer
+        due.sort_by_key(|(_, tries)| tries.count);
+        let due = due.into_iter().take(room).map(|(address, tries)| {
+            tries.next = now + AGAIN_FIRST.saturating_mul(1 << tries.count.min(9)).min(AGAIN_MAX);
             tries.count += 1;
             *address
         });
@@ -74,13 +83,23 @@ mod tests {
         known.add([a, b, "0.0.0.0:1".parse().expect("valid")]);
         assert_eq!((known.due(&none, Time(0)), known.len()), (vec![a, b], 2));
         let at = |seconds: u64| Time(seconds * 1_000_000);
-        assert_eq!(known.due(&none, at(9)), []);
+        assert_eq!(known.due(&none, at(1)), []);
         let connected = BTreeSet::from([b]);
-        assert_eq!(known.due(&connected, at(10)), [a]);
-        assert_eq!(known.due(&none, at(29)), [b]);
-        assert_eq!(known.due(&none, at(30)), [a]);
-        let tries: usize = (30..100_000).map(|second| known.due(&connected, at(second)).len()).sum();
+        assert_eq!(known.due(&connected, at(2)), [a]);
+        assert_eq!(known.due(&none, at(5)), [b], "it was connected");
+        assert_eq!(known.due(&none, at(6)), [a]);
+        assert_eq!(known.due(&none, at(7)), [b], "as if it were new");
+        let tries: usize = (8..100_000).map(|second| known.due(&connected, at(second)).len()).sum();
         assert!((160..180).contains(&tries), "every ten minutes in the end: {tries}");
+    }
+
+    #[test]
+    fn those_that_never_answer_hold_up_nobody() {
+        let (mut known, none) = (Known::default(), BTreeSet::new());
+        known.add((1..200u16).map(|port| SocketAddr::from(([192, 0, 2, 1], port))));
+        let tried: BTreeSet<SocketAddr> =
+            (0..5).flat_map(|second| known.due(&none, Time(second * 1_000_000))).collect();
+        assert_eq!(tried.len(), 199);
     }
 
     #[test]
