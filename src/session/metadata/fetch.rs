@@ -21,8 +21,10 @@ const PEERS: usize = 16;
 const TRANSFERS: usize = 3;
 /// Addresses remembered; further ones are passed over.
 const KNOWN: usize = 4_096;
-/// A peer that could not be reached, or had no metadata yet, is asked again after this time.
-const AGAIN: Duration = Duration::from_secs(60);
+/// After a peer gave nothing it is asked again, at first soon: Transmission refuses whoever comes back before it has seen the end of
+/// his last connection. The time doubles with each try.
+const AGAIN_FIRST: Duration = Duration::from_secs(2);
+const AGAIN_MAX: Duration = Duration::from_secs(60);
 /// For the name of a peer that a magnet link has.
 const RESOLVE: Duration = Duration::from_secs(10);
 
@@ -170,6 +172,8 @@ enum Known {
 #[derive(Debug, Default)]
 struct Book {
     known: HashMap<SocketAddr, Known>,
+    /// How often each gave nothing.
+    tries: HashMap<SocketAddr, u32>,
 }
 
 impl Book {
@@ -184,7 +188,10 @@ impl Book {
 
     fn note(&mut self, address: SocketAddr, fault: &Fault, now: Instant) {
         if !fault.is_final() {
-            self.known.insert(address, Known::Due(now + AGAIN));
+            let tries = self.tries.entry(address).or_default();
+            let after = AGAIN_FIRST.saturating_mul(1 << (*tries).min(8)).min(AGAIN_MAX);
+            *tries = tries.saturating_add(1);
+            self.known.insert(address, Known::Due(now + after));
         }
     }
 
@@ -201,7 +208,7 @@ impl Book {
 
     /// Some time far away if nobody waits.
     fn next_due(&self) -> Instant {
-        self.due().map(|(at, _)| at).min().unwrap_or_else(|| Instant::now() + AGAIN)
+        self.due().map(|(at, _)| at).min().unwrap_or_else(|| Instant::now() + AGAIN_MAX)
     }
 
     fn take_due(&mut self, now: Instant) -> Option<SocketAddr> {
@@ -216,7 +223,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn an_address_is_asked_once_at_a_time_and_a_liar_never_again() {
+    fn an_address_is_asked_once_at_a_time_ever_later_and_a_liar_never_again() {
         let mut book = Book::default();
         let now = Instant::now();
         let [one, two] = ["192.0.2.1:1", "[2001:db8::1]:2"].map(|text| text.parse().expect("address"));
@@ -225,7 +232,12 @@ mod tests {
         assert!(!book.waits());
         book.note(one, &Fault::Late, now);
         book.note(two, &Fault::BadHash, now);
-        assert_eq!((book.next_due(), book.take_due(now)), (now + AGAIN, None));
-        assert_eq!((book.take_due(now + AGAIN), book.take_due(now + AGAIN)), (Some(one), None));
+        let mut at = now;
+        for seconds in [2, 4, 8, 16, 32, 60, 60] {
+            assert_eq!(book.take_due(at), None);
+            at += Duration::from_secs(seconds);
+            assert_eq!((book.next_due(), book.take_due(at), book.take_due(at)), (at, Some(one), None));
+            book.note(one, &Fault::Late, at);
+        }
     }
 }
