@@ -69,6 +69,9 @@ pub enum Cause {
     /// A symbolic link points out of the content's folder.
     #[error("is, or lies behind, a symbolic link that leads out of the folder; copy the file here, or bind-mount it")]
     LeavesFolder,
+    /// It was made for the download that is under way, and is not there any more, or not all of it.
+    #[error("was removed, replaced or cut short while it was downloaded")]
+    TakenAway,
     /// The process may not read it.
     #[error("permission denied; make it readable for the user that runs sower")]
     Denied,
@@ -304,7 +307,7 @@ impl Cause {
             Cause::Denied => io::ErrorKind::PermissionDenied,
             Cause::LeavesFolder => io::ErrorKind::CrossesDevices,
             Cause::NotAFile(_) | Cause::FileIsFolder | Cause::DeadLink => io::ErrorKind::InvalidInput,
-            Cause::WrongSize { .. } | Cause::Changed | Cause::Longer { .. } | Cause::Foreign => {
+            Cause::WrongSize { .. } | Cause::Changed | Cause::Longer { .. } | Cause::Foreign | Cause::TakenAway => {
                 io::ErrorKind::InvalidData
             }
             Cause::NoSpace => io::ErrorKind::StorageFull,

@@ -120,7 +120,7 @@ impl Target {
         };
         let replaced = |(file, identity): &(FileIndex, &Identity)| !self.ledger().is_same(*file, identity);
         if let Some((file, _)) = self.content.stored().zip(&identities).find(replaced) {
-            return Err(self.content.fault(file, Cause::Changed).into());
+            return Err(self.content.fault(file, Cause::TakenAway).into());
         }
         resume.keep_verified(&self.disk, &self.torrent, &self.content, &identities)?;
         Ok(resume.remove_partial(&self.torrent, &self.content)?)

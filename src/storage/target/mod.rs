@@ -169,14 +169,15 @@ impl Target {
 
     /// The file that was made, or found, at the start; open for writing if it is chosen.
     fn file(&self, file: FileIndex) -> Result<Arc<File>, FileFault> {
-        if let Some((_, open)) = self.open().iter().rfind(|(open, _)| *open == file) {
-            return Ok(Arc::clone(open));
+        let open = self.open().iter().rfind(|(open, _)| *open == file).map(|(_, open)| Arc::clone(open));
+        if let Some(open) = open {
+            return self.still_there(file, &open).map(|()| open);
         }
         let chosen = self.chosen[file.0 as usize];
         let opened = if chosen { self.content.open_to_write(file)? } else { self.content.open(file)? };
         let identity = Identity::of(&opened).map_err(|error| self.content.fault(file, error.into()))?;
         if !self.ledger().is_same(file, &identity) {
-            return Err(self.content.fault(file, Cause::Changed));
+            return Err(self.content.fault(file, Cause::TakenAway));
         }
         let opened = Arc::new(opened);
         self.keep_open(file, Arc::clone(&opened));
@@ -202,11 +203,22 @@ impl Target {
 
     fn ledger(&self) -> MutexGuard<'_, Ledger> {
         self.ledger.lock().unwrap_or_else(PoisonError::into_inner)
+        self.still_there(file, &opened)?;
     }
 }
 
 /// The files to make: wanted ones, and neighbours that a piece of those has bytes in.
 fn chosen(torrent: &Metainfo, wanted: &[bool]) -> Box<[bool]> {
+    /// Writing goes on into a file that nobody can find any more, and fills one that was cut short up with zeros where good pieces were:
+    /// asked before each piece, at half a microsecond.
+    fn still_there(&self, file: FileIndex, opened: &File) -> Result<(), FileFault> {
+        let metadata = opened.metadata().map_err(|error| self.content.fault(file, error.into()))?;
+        match metadata.nlink() > 0 && (metadata.len() == self.content.length(file) || !self.chosen[file.0 as usize]) {
+            true => Ok(()),
+            false => Err(self.content.fault(file, Cause::TakenAway)),
+        }
+    }
+
     let is_wanted = |index: usize| wanted.is_empty() || wanted.get(index).copied().unwrap_or(false);
     let mut pieces = vec![false; torrent.geometry().pieces() as usize];
     for (_, file, start) in stored(torrent).filter(|&(index, ..)| is_wanted(index)) {

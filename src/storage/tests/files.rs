@@ -138,7 +138,7 @@ fn a_file_that_is_replaced_during_the_download_counts_neither_as_complete_nor_at
     assert!(matches!(missing, CheckpointError::File(FileFault { cause: Cause::Missing, .. })), "{missing}");
     fs::write(scene.path("h"), vec![0; 700_001]).expect("another file");
     let replaced = target.finish().expect_err("it is another one");
-    assert!(matches!(replaced, CheckpointError::File(FileFault { cause: Cause::Changed, .. })), "{replaced}");
+    assert!(matches!(replaced, CheckpointError::File(FileFault { cause: Cause::TakenAway, .. })), "{replaced}");
     let stock = take_stock(&scene.target(), &scene.disk).expect("zeros are in nobody's way");
     assert_eq!(ones(&stock.had), scene.right_on_disk());
 }
@@ -153,7 +153,10 @@ fn a_file_that_is_gone_when_a_piece_of_it_comes_is_a_failure_and_not_made_again(
     assert!(matches!(&verdict.outcome, Outcome::Failed(fault) if matches!(fault.cause, Cause::Missing)), "{verdict:?}");
     fs::write(scene.path("0/0"), vec![0; 100]).expect("another file");
     let verdict = scene.give(&target, [(0, scene.stream[..16_384].to_vec())]).pop().expect("one");
-    assert!(matches!(&verdict.outcome, Outcome::Failed(fault) if matches!(fault.cause, Cause::Changed)), "{verdict:?}");
+    assert!(
+        matches!(&verdict.outcome, Outcome::Failed(fault) if matches!(fault.cause, Cause::TakenAway)),
+        "{verdict:?}"
+    );
 }
 
 #[test]
