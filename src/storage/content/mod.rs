@@ -72,6 +72,9 @@ pub enum Cause {
     /// It was made for the download that is under way, and is not there any more, or not all of it.
     #[error("was removed, replaced or cut short while it was downloaded")]
     TakenAway,
+    /// Another process downloads to it.
+    #[error("another download of it goes on here; end that one first, or choose another folder")]
+    InUse,
     /// The process may not read it.
     #[error("permission denied; make it readable for the user that runs sower")]
     Denied,
@@ -313,6 +316,7 @@ impl Cause {
             Cause::NoSpace => io::ErrorKind::StorageFull,
             Cause::Quota => io::ErrorKind::QuotaExceeded,
             Cause::ReadOnly => io::ErrorKind::ReadOnlyFilesystem,
+            Cause::InUse => io::ErrorKind::ResourceBusy,
             Cause::Unwritable => io::ErrorKind::PermissionDenied,
             Cause::LongName => io::ErrorKind::InvalidFilename,
             Cause::TooLarge => io::ErrorKind::FileTooLarge,

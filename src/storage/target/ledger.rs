@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 use std::io;
-use std::sync::Arc;
+use std::sync::{Arc, PoisonError};
 use std::time::{Duration, Instant};
 
 use crate::ids::{FileIndex, PieceIndex};
@@ -73,6 +73,13 @@ impl Target {
         self.ledger().pieces.clone()
     }
 
+    /// Bytes of those pieces.
+    pub fn good(&self) -> u64 {
+        let (had, geometry) = (self.had(), self.torrent.geometry());
+        let here = (0..geometry.pieces()).filter(|piece| is_set(&had, *piece as usize));
+        here.map(|piece| u64::from(geometry.piece_length(PieceIndex(piece)))).sum()
+    }
+
     /// Whether every piece is here and good.
     pub fn is_complete(&self) -> bool {
         let ledger = self.ledger();
@@ -110,7 +117,9 @@ impl Target {
     /// Ends the download: syncs and notes what is here. What is complete counts as verified from then on. Nothing may be being
     /// written. Blocks like [`Target::checkpoint`].
     pub fn finish(&self) -> Result<(), CheckpointError> {
-        self.checkpoint_now(false)?;
+        let noted = self.checkpoint_now(false);
+        *self.lock.lock().unwrap_or_else(PoisonError::into_inner) = None;
+        noted?;
         let Some(resume) = self.resume.as_ref().filter(|_| self.is_complete()) else { return Ok(()) };
         let identities = match self.content.identities() {
             Ok(identities) => identities,

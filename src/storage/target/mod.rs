@@ -24,10 +24,11 @@ mod stock;
 use std::collections::VecDeque;
 use std::fs::File;
 use std::io;
+use std::os::fd::OwnedFd;
 use std::os::unix::fs::MetadataExt;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use rustix::fs::FallocateFlags;
+use rustix::fs::{FallocateFlags, FlockOperation, Mode, OFlags};
 use rustix::io::Errno;
 
 use crate::ids::{BlockRef, FileIndex, PieceIndex};
@@ -39,6 +40,8 @@ use ledger::Ledger;
 
 pub use ledger::CheckpointError;
 pub use stock::Stock;
+
+const LOCKED_FOLDER: OFlags = OFlags::RDONLY.union(OFlags::DIRECTORY).union(OFlags::CLOEXEC);
 
 /// How space is taken.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
@@ -70,6 +73,8 @@ pub struct Target {
     resume: Option<Resume>,
     /// The latest last.
     open: Mutex<VecDeque<(FileIndex, Arc<File>)>>,
+    /// Keeps others from downloading to the same place, until this download ends.
+    lock: Mutex<Option<OwnedFd>>,
     ledger: Mutex<Ledger>,
     /// Held by whoever makes a checkpoint.
     noting: Mutex<()>,
@@ -88,8 +93,8 @@ impl Target {
     ) -> Target {
         let chosen = chosen(&torrent, wanted);
         let ledger = Mutex::new(Ledger::new(&torrent));
-        let (open, noting) = Default::default();
-        Target { torrent, content, options, chosen, disk, resume, open, ledger, noting }
+        let (open, lock, noting) = Default::default();
+        Target { torrent, content, options, chosen, disk, resume, open, lock, ledger, noting }
     }
 
     /// The torrent.
@@ -112,6 +117,7 @@ impl Target {
         };
         for file in self.content.stored().filter(|&file| self.chosen[file.0 as usize] && !is_whole(file)) {
             let opened = self.content.create(file)?;
+            self.lock()?;
             self.lengthen(file, &opened).map_err(|cause| self.content.fault(file, cause))?;
             let identity = Identity::of(&opened).map_err(|error| self.content.fault(file, error.into()))?;
             identities[file.0 as usize] = Some(identity);
@@ -119,6 +125,24 @@ impl Target {
         }
         self.ledger().begin(stock, identities);
         self.checkpoint_now(true)
+    }
+
+    /// Locks the folder of the torrent, or its only file, as soon as that is there. It ends with the process, however that ends.
+    fn lock(&self) -> Result<(), FileFault> {
+        let mut lock = self.lock.lock().unwrap_or_else(PoisonError::into_inner);
+        let Some(first) = self.content.stored().next().filter(|_| lock.is_none()) else { return Ok(()) };
+        let place = match self.torrent.is_single_file() {
+            true => self.content.open(first).ok().map(OwnedFd::from),
+            false => rustix::fs::open(self.content.root(), LOCKED_FOLDER, Mode::empty()).ok(),
+        };
+        let Some(place) = place else { return Ok(()) };
+        match rustix::fs::flock(&place, FlockOperation::NonBlockingLockExclusive) {
+            Err(Errno::WOULDBLOCK) => return Err(self.content.fault(first, Cause::InUse)),
+            // not every file system has locks
+            Err(_) => {}
+            Ok(()) => *lock = Some(place),
+        }
+        Ok(())
     }
 
     /// Gives `opened` the length that it has in the torrent, and space if that is to be taken now.
@@ -179,9 +203,20 @@ impl Target {
         if !self.ledger().is_same(file, &identity) {
             return Err(self.content.fault(file, Cause::TakenAway));
         }
+        self.still_there(file, &opened)?;
         let opened = Arc::new(opened);
         self.keep_open(file, Arc::clone(&opened));
         Ok(opened)
+    }
+
+    /// Writing goes on into a file that nobody can find any more, and fills one that was cut short up with zeros where good pieces were:
+    /// asked before each piece, at half a microsecond.
+    fn still_there(&self, file: FileIndex, opened: &File) -> Result<(), FileFault> {
+        let metadata = opened.metadata().map_err(|error| self.content.fault(file, error.into()))?;
+        match metadata.nlink() > 0 && (metadata.len() == self.content.length(file) || !self.chosen[file.0 as usize]) {
+            true => Ok(()),
+            false => Err(self.content.fault(file, Cause::TakenAway)),
+        }
     }
 
     fn keep_open(&self, file: FileIndex, opened: Arc<File>) {
@@ -203,22 +238,11 @@ impl Target {
 
     fn ledger(&self) -> MutexGuard<'_, Ledger> {
         self.ledger.lock().unwrap_or_else(PoisonError::into_inner)
-        self.still_there(file, &opened)?;
     }
 }
 
 /// The files to make: wanted ones, and neighbours that a piece of those has bytes in.
 fn chosen(torrent: &Metainfo, wanted: &[bool]) -> Box<[bool]> {
-    /// Writing goes on into a file that nobody can find any more, and fills one that was cut short up with zeros where good pieces were:
-    /// asked before each piece, at half a microsecond.
-    fn still_there(&self, file: FileIndex, opened: &File) -> Result<(), FileFault> {
-        let metadata = opened.metadata().map_err(|error| self.content.fault(file, error.into()))?;
-        match metadata.nlink() > 0 && (metadata.len() == self.content.length(file) || !self.chosen[file.0 as usize]) {
-            true => Ok(()),
-            false => Err(self.content.fault(file, Cause::TakenAway)),
-        }
-    }
-
     let is_wanted = |index: usize| wanted.is_empty() || wanted.get(index).copied().unwrap_or(false);
     let mut pieces = vec![false; torrent.geometry().pieces() as usize];
     for (_, file, start) in stored(torrent).filter(|&(index, ..)| is_wanted(index)) {

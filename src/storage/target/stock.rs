@@ -81,6 +81,8 @@ struct Known {
 impl Target {
     /// Finds out which pieces are here, hashing as little as can be, and whether all files may be written.
     pub fn take_stock(&self, checker: &Checker<'_>) -> Result<Stock, CheckError> {
+        // nothing that is looked at is to change meanwhile
+        self.lock()?;
         let notes = self.notes();
         let mut known = Known::nothing(self.torrent.geometry().pieces());
         let mut found: Vec<Option<Found>> = self.torrent.files().iter().map(|_| None).collect();

@@ -17,6 +17,7 @@ fn files_get_their_length_at_the_start_and_space_when_asked_for() {
             assert_eq!(taken, space == Space::Allocated || size == 0, "{name} {space:?}");
         }
         assert_eq!(fs::read_dir(scene.path("")).expect("a folder").count(), 6, "padding is on no disk");
+        drop(target);
         // a second start finds nothing to do
         let (_, stock) = scene.begin();
         assert_eq!((ones(&stock.had).len(), stock.hashed), (0, 0), "{space:?}");
@@ -111,6 +112,17 @@ fn the_folder_of_a_torrent_may_be_a_link_only_if_it_stays() {
     let (target, _) = scene.begin();
     scene.download(&target, 0..scene.pieces());
     assert!(scene.on_disk() == scene.stream);
+}
+
+#[test]
+fn a_second_download_to_the_same_place_is_refused_until_the_first_has_ended() {
+    let scene = Scene::new();
+    let (first, _) = scene.begin();
+    let error = take_stock(&scene.target(), &scene.disk).expect_err("the first goes on").to_string();
+    assert!(error.contains("another download"), "{error}");
+    first.finish().expect("finished");
+    drop(scene.begin());
+    drop(scene.begin());
 }
 
 #[test]

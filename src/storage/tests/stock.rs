@@ -127,6 +127,7 @@ fn a_damaged_note_is_told_of_and_costs_hashing_only() {
     target.checkpoint().expect("a checkpoint");
     let note = fs::read_dir(scene.resume().folder()).expect("a folder").next().expect("a note").expect("a note").path();
     fs::write(&note, b"sower partial 1\n").expect("damaged");
+    drop(target);
     let stock = take_stock(&scene.target(), &scene.disk).expect("nothing is in the way");
     assert_eq!((ones(&stock.had), stock.warnings.len()), (IN_H.into(), 1));
 }
