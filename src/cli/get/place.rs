@@ -35,7 +35,15 @@ impl Placed {
 
 /// A folder that is not there, or is none, is told of before anything is opened.
 pub(super) fn check_output(output: &Path) -> anyhow::Result<()> {
-    let metadata = output.metadata().with_context(|| format!("cannot download into {}", output.display()))?;
+    let metadata = match output.metadata() {
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
+            anyhow::bail!(
+                "cannot download into {0}: no such folder; make it (mkdir -p), or name another",
+                output.display()
+            )
+        }
+        found => found.with_context(|| format!("cannot download into {}", output.display()))?,
+    };
     anyhow::ensure!(metadata.is_dir(), "cannot download into {}: it is no folder", output.display());
     Ok(())
 }

@@ -41,7 +41,7 @@ pub(super) fn below(torrent: &Metainfo, out: &Path) -> Result<Content, ContentEr
         return Err(ContentError::LeadsOut(named));
     }
     if !root.is_dir() {
-        return Err(ContentError::NotAFolder { path: named, files: torrent.files().len() });
+        return Err(ContentError::FileInPlace(named));
     }
     Ok(inside(torrent, &root))
 }

@@ -64,7 +64,7 @@ pub enum Cause {
         found: u64,
     },
     /// A folder, FIFO, socket or device stands in its place.
-    #[error("is {0}, not a regular file")]
+    #[error("is {0}, not a regular file; move it away, or choose another folder")]
     NotAFile(&'static str),
     /// A symbolic link points out of the content's folder.
     #[error("is, or lies behind, a symbolic link that leads out of the folder; copy the file here, or bind-mount it")]
@@ -138,6 +138,9 @@ pub enum ContentError {
     /// The torrent's folder is a link that leads elsewhere.
     #[error("{} is a symbolic link that leads out of its folder; move it away, or choose another folder", .0.display())]
     LeadsOut(PathBuf),
+    /// A file stands where the torrent's folder is to be made.
+    #[error("{} is a file, where the torrent's folder should be; move it away, or choose another folder", .0.display())]
+    FileInPlace(PathBuf),
     /// A torrent of several files, and the path is a file.
     #[error("{} is a file, but the torrent is a folder of {files} files: name that folder or its parent", .path.display())]
     NotAFolder {
@@ -313,10 +316,10 @@ impl Cause {
             Cause::WrongSize { .. } | Cause::Changed | Cause::Longer { .. } | Cause::Foreign | Cause::TakenAway => {
                 io::ErrorKind::InvalidData
             }
+            Cause::InUse => io::ErrorKind::ResourceBusy,
             Cause::NoSpace => io::ErrorKind::StorageFull,
             Cause::Quota => io::ErrorKind::QuotaExceeded,
             Cause::ReadOnly => io::ErrorKind::ReadOnlyFilesystem,
-            Cause::InUse => io::ErrorKind::ResourceBusy,
             Cause::Unwritable => io::ErrorKind::PermissionDenied,
             Cause::LongName => io::ErrorKind::InvalidFilename,
             Cause::TooLarge => io::ErrorKind::FileTooLarge,
