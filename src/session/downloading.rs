@@ -299,11 +299,15 @@ impl Session {
     pub(super) async fn end_downloads(&mut self) {
         // verdicts that are due are written when the intake has ended
         self.intake = None;
-        let unsettled = self.torrents.values().filter_map(|entry| entry.download.as_ref());
-        let targets: Vec<Arc<Target>> =
-            unsettled.filter(|download| !download.settled).map(|download| download.target.clone()).collect();
-        let end =
-            move || targets.iter().filter_map(|target| target.finish().err()).map(|error| error.to_string()).collect();
+        let downloads = self.torrents.values().filter_map(|entry| Some((entry.download.as_ref()?, &entry.failure)));
+        let unsettled = downloads.filter(|(download, _)| !download.settled);
+        let targets: Vec<(Arc<Target>, bool)> =
+            unsettled.map(|(download, failure)| (download.target.clone(), failure.is_none())).collect();
+        // of one that has failed it is told already why
+        let end = move || {
+            let ends = targets.iter().filter_map(|(target, tell)| Some((target.finish().err()?, tell)));
+            ends.filter(|(_, tell)| **tell).map(|(error, _)| error.to_string()).collect()
+        };
         let failed: Vec<String> = tokio::task::spawn_blocking(end).await.unwrap_or_default();
         self.warnings.extend(failed);
     }

@@ -162,7 +162,9 @@ async fn go_on(mut session: Session, args: &Args, view: &mut View, mut stop: Sto
         if session.unfinished() == 0 && !announced {
             announced = true;
             session.turn().await.context("the reactor failed")?;
-            view.complete(session.status());
+            if failure(&session).is_none() {
+                view.complete(session.status());
+            }
         }
         if session.unsettled() == 0 && !settled {
             settled = true;
@@ -170,7 +172,7 @@ async fn go_on(mut session: Session, args: &Args, view: &mut View, mut stop: Sto
             session.turn().await.context("the reactor failed")?;
         }
         let torrent = session.status().torrents.first();
-        if let Some(TorrentState::Failed(cause)) = torrent.map(|torrent| torrent.state.clone()) {
+        if let Some(cause) = failure(&session) {
             finish(session, view, stop).await?;
             anyhow::bail!("{cause}; what is here is kept, and the same command goes on with it");
         }
@@ -192,7 +194,7 @@ fn is_enough(torrent: &TorrentView, then: Then) -> bool {
 
 /// Ends in order; a second signal ends at once.
 async fn finish(session: Session, view: &mut View, mut stop: StopSignals) -> anyhow::Result<ExitCode> {
-    let unfinished = session.unfinished() > 0 || session.status().torrents.is_empty();
+    let unfinished = session.unfinished() > 0 || session.status().torrents.is_empty() || failure(&session).is_some();
     view.stopping();
     tokio::select! {
         farewell = session.shutdown() => view.stopped(&farewell, unfinished),
@@ -205,6 +207,14 @@ fn seconds() -> Interval {
     let mut second = tokio::time::interval(Duration::from_secs(1));
     second.set_missed_tick_behavior(MissedTickBehavior::Delay);
     second
+/// What ended the download, or the seeding after it.
+fn failure(session: &Session) -> Option<String> {
+    match &session.status().torrents.first()?.state {
+        TorrentState::Failed(cause) => Some(cause.clone()),
+        _ => None,
+    }
+}
+
 }
 
 fn read_source(source: &str) -> anyhow::Result<Source> {
