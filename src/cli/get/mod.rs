@@ -17,7 +17,9 @@ use tokio::time::{Interval, MissedTickBehavior};
 use crate::metainfo::{Magnet, Metainfo};
 use crate::schedule::picker::Order;
 use crate::session::metadata::{self, MetadataProgress};
-use crate::session::{FleetConfig, Session, SessionConfig, TorrentState, TorrentView, raise_descriptor_limit};
+use crate::session::{
+    Download, FleetConfig, Session, SessionConfig, TorrentState, TorrentView, raise_descriptor_limit,
+};
 
 use super::network::NetworkArgs;
 use super::show::read_torrent;
@@ -140,9 +142,22 @@ async fn get(args: Args) -> anyhow::Result<ExitCode> {
     };
     let order = if args.sequential { Order::Sequential } else { Order::default() };
     let download = placed.download(order, args.memory, peers);
-    view.downloading(&download.metainfo, &args.output);
+    view.downloading(&download.metainfo, &args.output, download.target.good());
+    if has_no_way_to_peers(&session, &download) {
+        view.warn(NO_WAY_TO_PEERS);
+    }
     session.download(download).await?;
     go_on(session, &args, &mut view, stop).await
+}
+
+const NO_WAY_TO_PEERS: &str =
+    "the torrent names no tracker: without --tracker or --peer nothing comes but from peers that find us by themselves";
+
+fn has_no_way_to_peers(session: &Session, download: &Download) -> bool {
+    let torrent = &download.metainfo;
+    let is_complete = download.target.is_complete();
+    let named = torrent.web_seeds().len() + torrent.trackers().len() + download.peers.len();
+    named == 0 && !session.adds_trackers() && !is_complete
 }
 
 /// Shows how it gets on, until there is nothing more to do.
@@ -192,6 +207,14 @@ fn is_enough(torrent: &TorrentView, then: Then) -> bool {
     }
 }
 
+/// What ended the download, or the seeding after it.
+fn failure(session: &Session) -> Option<String> {
+    match &session.status().torrents.first()?.state {
+        TorrentState::Failed(cause) => Some(cause.clone()),
+        _ => None,
+    }
+}
+
 /// Ends in order; a second signal ends at once.
 async fn finish(session: Session, view: &mut View, mut stop: StopSignals) -> anyhow::Result<ExitCode> {
     let unfinished = session.unfinished() > 0 || session.status().torrents.is_empty() || failure(&session).is_some();
@@ -207,14 +230,6 @@ fn seconds() -> Interval {
     let mut second = tokio::time::interval(Duration::from_secs(1));
     second.set_missed_tick_behavior(MissedTickBehavior::Delay);
     second
-/// What ended the download, or the seeding after it.
-fn failure(session: &Session) -> Option<String> {
-    match &session.status().torrents.first()?.state {
-        TorrentState::Failed(cause) => Some(cause.clone()),
-        _ => None,
-    }
-}
-
 }
 
 fn read_source(source: &str) -> anyhow::Result<Source> {

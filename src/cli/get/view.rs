@@ -129,8 +129,8 @@ impl View {
         }
     }
 
-    /// The download begins.
-    pub(super) fn downloading(&mut self, torrent: &Metainfo, output: &Path) {
+    /// The download begins, with so many bytes that are here and good.
+    pub(super) fn downloading(&mut self, torrent: &Metainfo, output: &Path, good: u64) {
         let (name, size) = (torrent.name(), torrent.geometry().total());
         self.began = Instant::now();
         if let Some(bar) = self.bar.take() {
@@ -139,11 +139,14 @@ impl View {
         if self.is_json() {
             return View::event(&json!({
                 "event": "downloading", "info_hash": torrent.info_hash().to_string(), "name": name, "size": size,
-                "path": output.join(torrent.file_name()),
+                "good": good, "path": output.join(torrent.file_name()),
             }));
         }
         let hash = torrent.info_hash();
         self.line(&format!("downloading {}, {}, info-hash {hash}", printable(&name), Bytes(size)));
+        if good > 0 {
+            self.line(&format!("{} of it are here already", Bytes(good)));
+        }
         if let Form::Live(screen) = &self.form {
             let style = ProgressStyle::with_template("[{bar:30}] {percent:>3} % {msg}");
             let style = style.unwrap_or_else(|_| ProgressStyle::default_bar()).progress_chars("=> ");
@@ -210,7 +213,10 @@ impl View {
             bar.finish_and_clear();
         }
         let took = Span(self.began.elapsed());
-        self.line(&format!("complete: {} received in {took}, all checked", Bytes(received)));
+        match received {
+            0 => self.line("complete: all of it was here, and is right"),
+            _ => self.line(&format!("complete: {} received in {took}, all checked", Bytes(received))),
+        }
         self.turns = 0;
     }
 
