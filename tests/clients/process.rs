@@ -103,6 +103,12 @@ impl Workspace {
         Self { folder: tempfile::tempdir().expect("a temporary folder") }
     }
 
+    /// An empty one where syncing costs nothing, for what makes thousands of files.
+    pub(crate) fn in_memory() -> Self {
+        let folder = tempfile::tempdir_in("/dev/shm").or_else(|_| tempfile::tempdir());
+        Self { folder: folder.expect("a temporary folder") }
+    }
+
     /// Its path.
     pub(crate) fn path(&self) -> &Path {
         self.folder.path()

@@ -8,6 +8,9 @@ mod content;
 #[path = "../clients/process.rs"]
 #[allow(dead_code, reason = "the client tests use the rest")]
 mod process;
+#[path = "../clients/program.rs"]
+#[allow(dead_code, reason = "the client tests use the rest")]
+mod program;
 mod raw;
 #[path = "../clients/seeder.rs"]
 #[allow(dead_code, reason = "the client tests use the rest")]

@@ -13,6 +13,9 @@ mod neighbour;
 #[path = "../clients/process.rs"]
 #[allow(dead_code, reason = "the client tests use the rest")]
 mod process;
+#[path = "../clients/program.rs"]
+#[allow(dead_code, reason = "the client tests use the rest")]
+mod program;
 #[path = "../hostile/raw.rs"]
 #[allow(dead_code, reason = "the hostile tests use the rest")]
 mod raw;

@@ -11,6 +11,9 @@ mod hostile;
 #[path = "../clients/process.rs"]
 #[allow(dead_code, reason = "the client tests use the rest")]
 mod process;
+#[path = "../clients/program.rs"]
+#[allow(dead_code, reason = "the client tests use the rest")]
+mod program;
 mod requests;
 #[path = "../clients/seeder.rs"]
 #[allow(dead_code, reason = "the client tests use the rest")]
