@@ -67,6 +67,16 @@ impl Content {
     }
 }
 
+/// Writes the padding between the files, for clients that take it for files like any others.
+pub(crate) fn write_padding(folder: &Path) {
+    let padding = folder.join("padded/.pad");
+    std::fs::create_dir_all(&padding).expect("a folder of the content");
+    for (_, size) in Content::Padded.files() {
+        let length = size.next_multiple_of(PIECE) - size;
+        std::fs::write(padding.join(length.to_string()), vec![0; length]).expect("padding");
+    }
+}
+
 /// A torrent file around an info dictionary.
 pub(crate) fn torrent_file(info: &[u8], tracker: Option<&str>) -> Vec<u8> {
     let announce = tracker.map(|url| format!("8:announce{}:{url}", url.len())).unwrap_or_default();

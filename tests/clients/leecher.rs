@@ -1,4 +1,4 @@
-//! The five clients: how each is told what to fetch, where from, and how it says that it is done.
+//! The five clients: how each is told what to fetch or to seed, where from, and how it says that it is done.
 //!
 //! What they cannot do, so that no row asks for it:
 //!
@@ -24,7 +24,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::Duration;
 
-use crate::content::{Content, digests, sizes_match};
+use crate::content::{Content, digests, sizes_match, write_padding};
 use crate::namespace::Family;
 use crate::process::{Process, wait_for};
 
@@ -66,6 +66,11 @@ impl Client {
         self != Self::Transmission
     }
 
+    /// Whether it takes padding files for what they are (BEP 47); the others want them on disk.
+    pub(crate) fn knows_padding(self) -> bool {
+        matches!(self, Self::Qbittorrent | Self::Libtorrent)
+    }
+
     /// Whether it announces to `udp://[address]`.
     pub(crate) fn speaks_udp_by_ipv6(self) -> bool {
         matches!(self, Self::Qbittorrent | Self::Libtorrent)
@@ -94,11 +99,28 @@ struct Setting {
     link: String,
     address: String,
     port: String,
+    /// the data is there already
+    seeds: bool,
 }
 
 impl Leecher {
     /// Starts `client` as that host on a .torrent's path or a magnet link; it goes on to seed when it is done.
     pub(crate) fn start(client: Client, workspace: &Path, family: Family, host: u8, link: &str) -> Self {
+        Self::start_on(client, workspace, (family, host), link, None)
+    }
+
+    /// Starts `client` as that host on data that it has; it seeds as soon as it has checked that.
+    pub(crate) fn seed(client: Client, workspace: &Path, family: Family, host: u8, link: &str, data: Content) -> Self {
+        Self::start_on(client, workspace, (family, host), link, Some(data))
+    }
+
+    fn start_on(
+        client: Client,
+        workspace: &Path,
+        (family, host): (Family, u8),
+        link: &str,
+        data: Option<Content>,
+    ) -> Self {
         let name = format!("{client:?}-{host}").to_lowercase();
         let home = workspace.join(&name);
         let setting = Setting {
@@ -107,10 +129,17 @@ impl Leecher {
             hook: hook(&home),
             link: link.to_owned(),
             address: family.host(host).to_string(),
-            port: (20_000 + u16::from(host)).to_string(),
+            port: port(host).to_string(),
+            seeds: data.is_some(),
             home,
         };
         std::fs::create_dir_all(&setting.downloads).expect("a folder for downloads");
+        if let Some(data) = data {
+            data.write(&setting.downloads);
+            if data == Content::Padded && !client.knows_padding() {
+                write_padding(&setting.downloads);
+            }
+        }
         let mut command = match client {
             Client::Transmission => transmission(&setting, family),
             Client::Aria2 => aria2(&setting),
@@ -158,10 +187,21 @@ impl Leecher {
         }
     }
 
+    /// Ends it as Ctrl-C does, so that it tells its trackers.
+    pub(crate) fn interrupt(&mut self) {
+        self.process.signal("INT");
+        wait_for(&format!("the end of {:?}", self.client), Duration::from_secs(30), || self.process.ended());
+    }
+
     /// Whether it said that it is done.
     pub(crate) fn is_done(&self) -> bool {
         self.done.exists() || self.records.as_deref().is_some_and(records_a_seed)
     }
+}
+
+/// Where a client listens that runs as that host.
+pub(crate) fn port(host: u8) -> u16 {
+    20_000 + u16::from(host)
 }
 
 /// Whether qBittorrent has written down that it seeds the torrent.
@@ -207,6 +247,7 @@ fn transmission(setting: &Setting, family: Family) -> Command {
     let mut command = Command::new("transmission-cli");
     command.arg("-g").arg(setting.home.join("config")).arg("-w").arg(&setting.downloads);
     command.args(["-p", &setting.port, "-M", "-et", "-f", &setting.hook, &setting.link]);
+    command.args(setting.seeds.then_some("-v"));
     command
 }
 
@@ -234,6 +275,7 @@ fn aria2(setting: &Setting) -> Command {
     command.arg(format!("--interface={}", setting.address)).arg("--dir").arg(&setting.downloads);
     command.args(["--seed-ratio=0.0", "--file-allocation=none", "--summary-interval=0", "--console-log-level=info"]);
     command.arg(format!("--on-bt-download-complete={}", setting.hook)).arg(&setting.link);
+    command.args(setting.seeds.then_some("--check-integrity=true"));
     command
 }
 

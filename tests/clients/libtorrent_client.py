@@ -1,10 +1,12 @@
-"""Downloads one torrent with libtorrent, says so by a file, and seeds until it is killed.
+"""Downloads one torrent with libtorrent, says so by a file, and seeds until it is interrupted.
 
 libtorrent_client.py TORRENT_OR_MAGNET SAVE_FOLDER ADDRESS PORT DONE_FILE
 """
 
 import pathlib
+import signal
 import sys
+import threading
 
 import libtorrent
 
@@ -34,7 +36,9 @@ parameters = (
 parameters.save_path = save_folder
 torrent = session.add_torrent(parameters)
 done = False
-while True:
+stop = threading.Event()
+signal.signal(signal.SIGINT, lambda *_: stop.set())
+while not stop.is_set():
     session.wait_for_alert(200)
     for alert in session.pop_alerts():
         print(type(alert).__name__, alert, flush=True)
@@ -42,3 +46,7 @@ while True:
         torrent.flush_cache()
         done = True
         pathlib.Path(done_file).touch()
+session.pause()
+session.wait_for_alert(2000)
+# its end waits until the trackers were told
+del torrent, session

@@ -1,7 +1,8 @@
-//! A tracker that knows nobody and remembers what it was told, and the few lines of HTTP for it.
+//! A tracker that remembers what it was told, and the few lines of HTTP for it.
 
+use std::collections::BTreeSet;
 use std::io::{BufRead, BufReader, Read, Write};
-use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::net::{IpAddr, SocketAddr, TcpListener, TcpStream};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -11,17 +12,29 @@ pub(crate) struct Recorder {
     queries: Arc<Mutex<Vec<String>>>,
 }
 
+/// Every peer that has announced, as it is named to others (BEP 23); `None`: nobody is.
+type Peers = Option<Arc<Mutex<BTreeSet<[u8; 6]>>>>;
+
 impl Recorder {
-    /// Listens on a free port of `host`.
+    /// Listens on a free port of `host`, and names nobody.
     pub(crate) fn start(host: &str) -> Self {
+        Self::start_with(host, None)
+    }
+
+    /// Listens on a free port of `host`, and names everybody by IPv4.
+    pub(crate) fn introducing(host: &str) -> Self {
+        Self::start_with(host, Some(Arc::default()))
+    }
+
+    fn start_with(host: &str, peers: Peers) -> Self {
         let listener = TcpListener::bind((host, 0)).expect("a free port");
         let address = listener.local_addr().expect("the address of a listener");
         let queries = Arc::new(Mutex::new(Vec::new()));
         let sink = Arc::clone(&queries);
         std::thread::spawn(move || {
             for stream in listener.incoming().map_while(Result::ok) {
-                let sink = Arc::clone(&sink);
-                std::thread::spawn(move || answer(stream, &sink));
+                let (sink, peers) = (Arc::clone(&sink), peers.clone());
+                std::thread::spawn(move || answer(stream, &sink, &peers));
             }
         });
         Self { address, queries }
@@ -37,13 +50,21 @@ impl Recorder {
         let queries = self.queries.lock().expect("no panic while held");
         queries.iter().map(|query| value(query, name).unwrap_or_default().to_owned()).collect()
     }
+
+    /// A number in the last announce of the peer at that port, 0 if there is none.
+    pub(crate) fn latest(&self, port: u16, name: &str) -> u64 {
+        let queries = self.queries.lock().expect("no panic while held");
+        let port = port.to_string();
+        let last = queries.iter().rev().find(|query| value(query, "port") == Some(&port));
+        last.and_then(|query| value(query, name)?.parse().ok()).unwrap_or(0)
+    }
 }
 
 fn value<'a>(query: &'a str, name: &str) -> Option<&'a str> {
     query.split('&').find_map(|pair| pair.strip_prefix(name)?.strip_prefix('='))
 }
 
-fn answer(mut stream: TcpStream, sink: &Mutex<Vec<String>>) {
+fn answer(mut stream: TcpStream, sink: &Mutex<Vec<String>>, peers: &Peers) {
     let mut lines = BufReader::new(stream.try_clone().expect("a second handle")).lines().map_while(Result::ok);
     while let Some(request) = lines.next() {
         let query = request.split(['?', ' ']).nth(2).unwrap_or_default().to_owned();
@@ -52,10 +73,25 @@ fn answer(mut stream: TcpStream, sink: &Mutex<Vec<String>>) {
                 break;
             }
         }
+        let named = peers.as_ref().map(|peers| others(peers, &stream, &query)).unwrap_or_default();
         sink.lock().expect("no panic while held").push(query);
-        let body = "d8:intervali1800e5:peers0:e";
-        let _ = write!(stream, "HTTP/1.1 200 OK\r\nContent-Length: {}\r\n\r\n{body}", body.len());
+        let head = format!("d8:intervali1800e5:peers{}:", named.len());
+        let body = [head.as_bytes(), &named, b"e"].concat();
+        let head = format!("HTTP/1.1 200 OK\r\nContent-Length: {}\r\n\r\n", body.len());
+        let _ = stream.write_all(&[head.as_bytes(), &body].concat());
     }
+}
+
+/// Adds the peer that announces, and names all that came before it.
+fn others(peers: &Mutex<BTreeSet<[u8; 6]>>, stream: &TcpStream, query: &str) -> Vec<u8> {
+    let mut peers = peers.lock().expect("no panic while held");
+    let all = peers.iter().flatten().copied().collect();
+    let port = value(query, "port").and_then(|port| port.parse::<u16>().ok());
+    if let (Ok(IpAddr::V4(ip)), Some(port)) = (stream.peer_addr().map(|address| address.ip()), port) {
+        let ([a, b, c, d], [high, low]) = (ip.octets(), port.to_be_bytes());
+        peers.insert([a, b, c, d, high, low]);
+    }
+    all
 }
 
 /// The whole answer to a GET; bytes that are no UTF-8 are replaced.

@@ -1,13 +1,13 @@
 //! What one client alone does not show: crowds, order of arrival, several torrents, other people's trackers.
 
-use std::process::Command;
 use std::time::Duration;
 
-use crate::content::{Content, info_hash, info_of, torrent_file};
+use crate::content::{Content, info_of, torrent_file};
 use crate::leecher::{Client, Leecher};
 use crate::namespace::{Family, isolated};
-use crate::process::{Process, Workspace, wait_for};
+use crate::process::{Workspace, wait_for};
 use crate::seeder::Seeder;
+use crate::tracker::Tracker;
 
 const ALL: [Client; 5] =
     [Client::Transmission, Client::Aria2, Client::Rtorrent, Client::Qbittorrent, Client::Libtorrent];
@@ -53,19 +53,21 @@ fn clients_that_came_first_are_dialled_when_the_seeder_comes() {
         let workspace = Workspace::new();
         let source = workspace.folder("source");
         let arguments = Content::Padded.write(&source);
-        let tracker = opentracker(&workspace, &arguments[0]);
         let info = info_of(&std::fs::read(&arguments[0]).expect("the torrent file")).to_vec();
+        let tracker = Tracker::of_debian(&workspace, &info);
         let torrent = workspace.path().join("tracked.torrent");
-        std::fs::write(&torrent, torrent_file(&info, Some(&tracker.url))).expect("a torrent file");
+        std::fs::write(&torrent, torrent_file(&info, Some(tracker.url()))).expect("a torrent file");
         let link = torrent.to_str().expect("an ASCII path").to_owned();
         let mut leechers = start_all(&workspace, |_| link.clone());
         // then the seeder is told of all of them, and none of them asks again for half an hour
         wait_for("five leechers are known to the tracker", Duration::from_secs(60), || {
             leechers.iter_mut().for_each(Leecher::keep_running);
-            (tracker.incomplete() == 5).then_some(())
+            (tracker.count("incomplete") == 5).then_some(())
         });
-        let mut seeder =
-            Seeder::start(workspace.path(), [&arguments[..], &["--tracker".to_owned(), tracker.url.clone()]].concat());
+        let mut seeder = Seeder::start(
+            workspace.path(),
+            [&arguments[..], &["--tracker".to_owned(), tracker.url().to_owned()]].concat(),
+        );
         seeder.serving(1);
         leechers.iter_mut().for_each(|leecher| leecher.finish(Content::Padded, &source));
         assert!(seeder.interrupt().success());
@@ -125,39 +127,4 @@ fn download_without_external_address(family: Family) {
     let served = seeder.serving(1).remove(0);
     let mut leecher = Leecher::start(Client::Libtorrent, workspace.path(), family, 2, &served.magnet);
     leecher.finish(Content::Single, &source);
-}
-
-/// Debian's tracker, on host 8, for one torrent.
-struct Opentracker {
-    _process: Process,
-    url: String,
-    info_hash: [u8; 20],
-}
-
-fn opentracker(workspace: &Workspace, torrent: &str) -> Opentracker {
-    let info_hash = info_hash(&std::fs::read(torrent).expect("the torrent file"));
-    let folder = workspace.folder("opentracker");
-    let hex: String = info_hash.iter().map(|byte| format!("{byte:02x}")).collect();
-    std::fs::write(folder.join("whitelist"), format!("{hex}\n")).expect("a list of one torrent");
-    let mut command = Command::new("opentracker");
-    command.args(["-i", "10.77.0.8", "-p", "6969", "-P", "6969", "-u", "nobody", "-d"]).arg(&folder);
-    command.args(["-w", "whitelist"]).current_dir(&folder);
-    let process = Process::start(command, "opentracker", workspace.path(), false);
-    let tracker = Opentracker { _process: process, url: "http://10.77.0.8:6969/announce".to_owned(), info_hash };
-    wait_for("opentracker answers", Duration::from_secs(10), || tracker.scrape());
-    tracker
-}
-
-impl Opentracker {
-    /// Peers that it knows to lack something.
-    fn incomplete(&self) -> usize {
-        let body = self.scrape().expect("a tracker that answers");
-        let at = body.find("10:incompletei").map_or(body.len(), |at| at + "10:incompletei".len());
-        body[at..].split('e').next().and_then(|digits| digits.parse().ok()).unwrap_or(0)
-    }
-
-    fn scrape(&self) -> Option<String> {
-        let hash = percent_encoding::percent_encode(&self.info_hash, percent_encoding::NON_ALPHANUMERIC);
-        crate::recorder::get("10.77.0.8:6969", &format!("/scrape?info_hash={hash}")).ok()
-    }
 }
