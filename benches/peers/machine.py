@@ -185,6 +185,18 @@ def drop(path):
     return resident(path)
 
 
+def take_page_cache(folder, size):
+    """Writes a file and removes it before it is on disk, so that memory for as much of page cache is free and warm. A virtual machine hands
+    free memory back to its host, and then pays for each page that it uses again, several times what copying into it costs: a
+    GiB of page cache took 0.27 s of processor time with memory just freed, and 1.21 s with other."""
+    path = folder / "page-cache"
+    with open(path, "wb", buffering=0) as file:
+        step = bytes(256 << 10)
+        for _ in range(size // len(step)):
+            file.write(step)
+    path.unlink()
+
+
 class MemoryLimit:
     """A control group that limits the memory of a seeder, page cache included; version 2 or 1, whichever is there."""
 
