@@ -2,6 +2,8 @@
 
 use std::io;
 use std::os::fd::AsFd;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use anyhow::Context;
 use tokio::io::AsyncReadExt;
@@ -43,4 +45,24 @@ async fn end_of(input: Option<&mut pipe::Receiver>) {
     let Some(input) = input else { return std::future::pending().await };
     // nothing is expected there, and nothing that comes is of any use
     while input.read(&mut [0; 64]).await.is_ok_and(|count| count > 0) {}
+}
+
+/// A flag that the first signal sets: a wish to end in order, what was started stopped and what was made removed.
+pub(crate) fn cancelled_by_signals() -> anyhow::Result<Arc<AtomicBool>> {
+    let cancel = Arc::new(AtomicBool::new(false));
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().context("cannot watch signals")?;
+    let watching = Arc::clone(&cancel);
+    let watch = async move {
+        let (Ok(mut interrupt), Ok(mut terminate)) = (signal(SignalKind::interrupt()), signal(SignalKind::terminate()))
+        else {
+            return;
+        };
+        tokio::select! {
+            _ = interrupt.recv() => {}
+            _ = terminate.recv() => {}
+        }
+        watching.store(true, Ordering::Relaxed);
+    };
+    std::thread::Builder::new().name("signals".into()).spawn(move || runtime.block_on(watch))?;
+    Ok(cancel)
 }

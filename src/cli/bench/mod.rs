@@ -12,19 +12,18 @@ use std::io::{self, Write};
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::process::ExitCode;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use anyhow::{Context, bail, ensure};
 use indicatif::{ProgressBar, ProgressStyle};
-use tokio::signal::unix::{SignalKind, signal};
 
 use crate::load::{self, LoadError, Machine, Mode, Order, Outcome, Plan, Progress, Report, Source};
 use crate::metainfo::Metainfo;
 
 use super::picture::Picture;
 use super::show::read_torrent;
+use super::signals::cancelled_by_signals;
 use super::text::json_for_terminal;
 use super::units::{Date, parse_rate, parse_size};
 use cpus::Cpus;
@@ -133,26 +132,6 @@ pub(super) fn run(args: Args) -> anyhow::Result<ExitCode> {
         Err(error) => Err(error),
         Ok(outcomes) => report(&args, &Report::new(machine, outcomes), picture),
     }
-}
-
-/// The first signal is a wish to end in order: the seeder is stopped and the payload removed.
-fn cancelled_by_signals() -> anyhow::Result<Arc<AtomicBool>> {
-    let cancel = Arc::new(AtomicBool::new(false));
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().context("cannot watch signals")?;
-    let watching = Arc::clone(&cancel);
-    let watch = async move {
-        let (Ok(mut interrupt), Ok(mut terminate)) = (signal(SignalKind::interrupt()), signal(SignalKind::terminate()))
-        else {
-            return;
-        };
-        tokio::select! {
-            _ = interrupt.recv() => {}
-            _ = terminate.recv() => {}
-        }
-        watching.store(true, Ordering::Relaxed);
-    };
-    std::thread::Builder::new().name("signals".into()).spawn(move || runtime.block_on(watch))?;
-    Ok(cancel)
 }
 
 /// All runs, each case `rounds` times, the rounds one after the other so that a disturbance hits one of each.

@@ -76,6 +76,9 @@ pub(super) struct Scale {
 }
 
 impl Scale {
+    /// As they are.
+    pub(super) const SECONDS: Scale = Scale { unit: Unit::Seconds, seconds: 1.0 };
+
     /// A time in its unit, to a millionth.
     pub(super) fn time(self, seconds: f64) -> f64 {
         (seconds / self.seconds * 1e6).round() / 1e6
@@ -94,7 +97,7 @@ impl Flags {
     pub(super) fn real(&self) -> anyhow::Result<(Setting, Scale)> {
         let (setting, unit) = self.setting()?;
         if unit == Unit::Seconds {
-            return Ok((setting, Scale { unit, seconds: 1.0 }));
+            return Ok((setting, Scale::SECONDS));
         }
         let rates =
             |rates: &[f64]| rates.iter().map(|rate| rate * TEXTBOOK_SIZE / TEXTBOOK_SECONDS).collect::<Vec<_>>();
