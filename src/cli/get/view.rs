@@ -218,11 +218,15 @@ impl View {
             _ => self.line(&format!("complete: {} received in {took}, all checked", Bytes(received))),
         }
         self.turns = 0;
+        if let Form::Live(screen) = &self.form {
+            let style = ProgressStyle::with_template("{msg}").unwrap_or_else(|_| ProgressStyle::default_bar());
+            self.bar = Some(screen.add(ProgressBar::new(1).with_style(style)));
+        }
     }
 
     pub(super) fn stopping(&self) {
         if !self.is_json() {
-            self.line("telling the trackers; Ctrl-C again ends at once");
+            self.line("stopping: what is here is synced, trackers are told; Ctrl-C again ends at once");
         }
     }
 
@@ -247,8 +251,8 @@ fn line_of(torrent: &TorrentView, download: &DownloadView, left: Option<Duration
     }
     let left = left.map_or("never".to_owned(), |left| Span(left).to_string());
     let (had, all) = (download.had, download.pieces);
-    let copies = torrent.availability;
-    format!("{had}/{all} pieces, {}, ETA {left}, {peers}, {copies} copies; {up}", Rate(download.rate))
+    let copies = format!("{} cop{}", torrent.availability, if torrent.availability == 1 { "y" } else { "ies" });
+    format!("{had}/{all} pieces, {}, ETA {left}, {peers}, {copies}; {up}", Rate(download.rate))
 }
 
 fn stats(status: &Status, torrent: &TorrentView, download: &DownloadView) -> Value {
