@@ -113,7 +113,7 @@ impl Watch for Count {
         if least > 1 && self.second_copy.is_none() {
             self.second_copy = Some((at, self.sent));
         }
-        if self.over_time.last().is_none_or(|last| at >= last.0 + self.step) {
+        if self.over_time.last().is_none_or(|last| at >= last.0 + self.step || least > last.1) {
             let all: u64 = self.copies.iter().copied().map(u64::from).sum();
             self.over_time.push((at, least, all as f64 / self.copies.len() as f64));
         }

@@ -65,11 +65,11 @@ const UNTIL: Duration = Duration::from_secs(30 * 86_400);
 const MEMORY: u64 = 64 << 20;
 
 impl Market {
-    /// Ten downloaders in three classes of upload rate, one more who uploads nothing, and a file that takes the middle
-    /// class some minutes.
+    /// Fifteen downloaders in three classes of upload rate, each class large enough to keep to itself, one more who uploads
+    /// nothing, and a file that takes some minutes.
     pub fn usual(seed: u64) -> Market {
         let rate = |kib: u64| kib * 1024;
-        let up = [rate(200); 3].into_iter().chain([rate(100); 3]).chain([rate(50); 3]).collect();
+        let up = [rate(200); 5].into_iter().chain([rate(100); 5]).chain([rate(50); 5]).collect();
         Market {
             size: 64 << 20,
             piece_length: 128 * 1024,
@@ -177,9 +177,9 @@ mod tests {
         let (mut took, mut partners) = ([0.0; 3], [0.0; 3]);
         for seed in 0..3 {
             let trades = small(seed).run().expect("it can be planned");
-            for (number, trader) in trades.traders.iter().take(9).enumerate() {
-                took[number / 3] += trader.took.expect("finished");
-                partners[number / 3] += trader.partners / 9.0;
+            for (number, trader) in trades.traders.iter().take(15).enumerate() {
+                took[number / 5] += trader.took.expect("finished");
+                partners[number / 5] += trader.partners / 15.0;
             }
         }
         assert!(took[0] < took[1] && took[1] < took[2], "fast, middle, slow took {took:?}");

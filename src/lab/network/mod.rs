@@ -11,92 +11,17 @@
 //!
 //! Equal events happen in the order in which they were planned, so a run is the same each time.
 
+mod terms;
+
 use std::cmp::Reverse;
 use std::collections::{BinaryHeap, VecDeque};
 use std::time::Duration;
 
 use crate::clock::Time;
-use crate::ids::BlockRef;
 use crate::limits;
-use crate::wire::PIECE_HEADER;
+use terms::Side;
 
-/// How a node is connected.
-#[derive(Clone, Copy, PartialEq, Debug)]
-pub struct Access {
-    /// Bytes a second that it sends at most.
-    pub up: u64,
-    /// Bytes a second that it receives at most.
-    pub down: u64,
-    /// From it to the core, or back.
-    pub delay: Duration,
-}
-
-/// A node.
-#[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Debug)]
-pub struct NodeId(pub usize);
-
-/// One end of a connection. Never used again for another one.
-#[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Debug)]
-pub struct End {
-    line: u32,
-    generation: u32,
-    side: Side,
-}
-
-#[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Debug)]
-enum Side {
-    Dialling,
-    Accepting,
-}
-
-impl End {
-    /// The end at the other side.
-    pub fn other(self) -> End {
-        let side = if self.side == Side::Dialling { Side::Accepting } else { Side::Dialling };
-        End { side, ..self }
-    }
-}
-
-/// What goes over a connection.
-#[derive(Clone, PartialEq, Eq, Debug)]
-pub enum Parcel {
-    /// Bytes that matter.
-    Bytes(Vec<u8>),
-    /// A block with the header of its message: whoever gets it knows where its bytes are.
-    Block(BlockRef),
-    /// The same, but its bytes are wrong.
-    Bad(BlockRef),
-    /// So many bytes of a plain transfer.
-    Plain(u32),
-}
-
-impl Parcel {
-    /// Bytes that it takes.
-    pub fn length(&self) -> u64 {
-        match self {
-            Parcel::Bytes(bytes) => bytes.len() as u64,
-            Parcel::Block(block) | Parcel::Bad(block) => u64::from(block.length) + PIECE_HEADER as u64,
-            Parcel::Plain(bytes) => u64::from(*bytes),
-        }
-    }
-}
-
-/// What happens to a node.
-#[derive(Clone, PartialEq, Eq, Debug)]
-pub enum Event {
-    /// Somebody has opened a connection to it.
-    Incoming(End, NodeId),
-    /// The connection that it opens is open.
-    Open(End),
-    /// Something came.
-    Arrived(End, Parcel),
-    /// A connection that was full takes more.
-    Room(End),
-    /// The other end is closed.
-    Closed(End),
-    /// The time that it asked to be woken at.
-    Timer(u64),
-}
+pub use terms::{Access, End, Event, NodeId, Parcel};
 
 /// Bytes that wait at a sender before a connection counts as full: the block that goes next. What waits here cannot be
 /// overtaken by a message, so more would only make peers deaf.
@@ -421,6 +346,7 @@ fn time_for(bytes: u64, rate: u64) -> Duration {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::ids::BlockRef;
 
     const KIB: u64 = 1024;
     const BLOCK: u32 = 16 * 1024;
