@@ -82,7 +82,7 @@ impl Crowd {
         Ok(Copies {
             second_copy: count.second_copy.map(|(at, _)| at),
             seed_sent: count.second_copy.map(|(_, sent)| sent as f64 / self.size as f64),
-            everybody: outcome.complete.then(|| outcome.ended.as_secs_f64()),
+            everybody: outcome.complete.then_some(outcome.ended.as_secs_f64()),
             over_time: count.over_time,
         })
     }

@@ -6,7 +6,7 @@ use serde::Serialize;
 
 use super::network::Access;
 use super::swarm::{Member, Plan, PlanError, Swarm, Then};
-use super::theory::Setting;
+use super::theory::{Setting, whole};
 use super::transfer;
 use crate::schedule::Periods;
 use crate::schedule::picker::Order;
@@ -121,12 +121,6 @@ impl Circumstances {
     }
 }
 
-/// Rates and sizes are whole numbers of bytes here.
-fn whole(value: f64) -> u64 {
-    // negative and odd values become 0, and what is too large the largest
-    value.round() as u64
-}
-
 /// Measures for one number of clients, and puts the bounds beside it.
 pub fn measure(setting: &Setting, circumstances: &Circumstances, clients: usize) -> Result<Point, PlanError> {
     let plan = circumstances.plan(setting, clients);
@@ -140,7 +134,7 @@ pub fn measure(setting: &Setting, circumstances: &Circumstances, clients: usize)
         d_cs: bounds.0,
         d_p2p: bounds.1,
         cs: alone(&plan),
-        p2p: outcome.complete.then(|| outcome.ended.as_secs_f64()),
+        p2p: outcome.complete.then_some(outcome.ended.as_secs_f64()),
         p2p_mean: mean,
         seed_share: sent(&outcome.fates[..1]) / sent(&outcome.fates).max(1.0),
     })

@@ -88,6 +88,13 @@ impl Setting {
     }
 }
 
+/// A size or a rate as the whole number of bytes that it was before, or is nearest to. Negative and odd values become 0, and what
+/// is too large the largest.
+#[expect(clippy::cast_possible_truncation, reason = "a cast of a float stops at both ends")]
+pub fn whole(value: f64) -> u64 {
+    value.round() as u64
+}
+
 fn cycled(rates: &[f64], client: usize) -> f64 {
     if rates.is_empty() { f64::INFINITY } else { rates[client % rates.len()] }
 }

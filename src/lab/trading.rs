@@ -152,8 +152,7 @@ impl Ledger {
     fn parts(&self, end: f64, traders: usize) -> Vec<Vec<Vec<u64>>> {
         let mut parts = vec![vec![vec![0; traders]; traders]; PARTS];
         for &(at, from, to, bytes) in self.blocks.iter().filter(|block| block.0 < end && block.1 > 0) {
-            // below the number of parts, as `at` is below `end`
-            let part = ((at / end * PARTS as f64) as usize).min(PARTS - 1);
+            let part = (1..PARTS).filter(|part| at >= end * *part as f64 / PARTS as f64).count();
             parts[part][from - 1][to - 1] += u64::from(bytes);
         }
         parts
@@ -216,7 +215,7 @@ mod tests {
     impl Watch for Gifts {
         fn block(&mut self, now: Time, from: NodeId, to: NodeId, bytes: u32) {
             if from.0 == 0 {
-                let round = (seconds(now) / 10.0) as usize;
+                let round = usize::try_from(crate::lab::theory::whole((seconds(now) / 10.0).floor())).expect("few");
                 self.0.resize(self.0.len().max(round + 1), [0; 11]);
                 self.0[round][to.0] += u64::from(bytes);
             }

@@ -22,7 +22,7 @@ pub fn client_server(size: u64, server: Access, clients: &[(Access, Duration)]) 
     let mut took = vec![None; clients.len()];
     let mut left = if size == 0 { 0 } else { clients.len() };
     while left > 0 {
-        let Some((node, event)) = network.next() else { break };
+        let Some((node, event)) = network.next_event() else { break };
         match event {
             Event::Timer(_) => {
                 let end = network.dial(node, server);

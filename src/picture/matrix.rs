@@ -58,9 +58,9 @@ fn label(area: &Area<'_>, text: &str, place: (i32, i32), anchor: HPos) -> Drawn 
 }
 
 /// From white to the darkest.
+#[expect(clippy::cast_possible_truncation, reason = "between 0 and 255 as both ends are")]
 fn shade(part: f64) -> RGBColor {
     let part = if part.is_finite() { part.clamp(0.0, 1.0) } else { 0.0 };
-    // between 0 and 255 as both ends are
     let mix = |full: u8| (255.0 + (f64::from(full) - 255.0) * part).round() as u8;
     RGBColor(mix(FULL.0), mix(FULL.1), mix(FULL.2))
 }

@@ -9,7 +9,7 @@ use tiny_skia::{FillRule, LineCap, LineJoin, Paint, Path, PathBuilder, Pixmap, R
 use ttf_parser::{Face, OutlineBuilder};
 
 /// Pixels for each unit of a picture: sharp on dense screens and in print.
-const SCALE: f32 = 2.0;
+const SCALE: u16 = 2;
 /// plotters gives sizes that its SVG backend divides by this.
 const EM: f64 = 1.24;
 /// Where a baseline lies under the top of its text, as the SVG backend writes it.
@@ -23,7 +23,7 @@ pub(super) struct Raster {
 
 impl Raster {
     pub(super) fn new(size: (u32, u32)) -> Option<Raster> {
-        let scale = SCALE as u32;
+        let scale = u32::from(SCALE);
         let pixels = Pixmap::new(size.0.checked_mul(scale)?, size.1.checked_mul(scale)?)?;
         Some(Raster { pixels, size })
     }
@@ -38,13 +38,13 @@ impl Raster {
 
     fn fill(&mut self, path: &Path, color: BackendColor, place: Transform) {
         let paint = paint(color);
-        self.pixels.fill_path(path, &paint, FillRule::Winding, place.post_scale(SCALE, SCALE), None);
+        self.pixels.fill_path(path, &paint, FillRule::Winding, place.post_scale(SCALE.into(), SCALE.into()), None);
     }
 
     fn stroke(&mut self, path: &Path, color: BackendColor, width: u32) {
         let stroke =
             Stroke { width: width as f32, line_cap: LineCap::Butt, line_join: LineJoin::Round, ..Stroke::default() };
-        self.pixels.stroke_path(path, &paint(color), &stroke, Transform::from_scale(SCALE, SCALE), None);
+        self.pixels.stroke_path(path, &paint(color), &stroke, Transform::from_scale(SCALE.into(), SCALE.into()), None);
     }
 
     pub(super) fn rectangle(&mut self, from: BackendCoord, to: BackendCoord, color: BackendColor) -> Option<()> {
@@ -90,6 +90,7 @@ impl Raster {
         Some(())
     }
 
+    #[expect(clippy::cast_possible_truncation, reason = "a size of letters needs no more than an f32")]
     pub(super) fn text<S: BackendTextStyle>(&mut self, text: &str, style: &S, place: BackendCoord) -> Option<()> {
         let face = Face::parse(epaint_default_fonts::UBUNTU_LIGHT, 0).ok()?;
         let em = (style.size() / EM) as f32;
@@ -118,10 +119,10 @@ impl Raster {
     }
 }
 
+#[expect(clippy::cast_possible_truncation, reason = "a share between 0 and 1 of 255")]
 fn paint(color: BackendColor) -> Paint<'static> {
     let (red, green, blue) = color.rgb;
     let mut paint = Paint { anti_alias: true, ..Paint::default() };
-    // a share between 0 and 1, so the cast cuts nothing off
     paint.set_color_rgba8(red, green, blue, (color.alpha.clamp(0.0, 1.0) * 255.0).round() as u8);
     paint
 }

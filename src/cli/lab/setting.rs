@@ -5,7 +5,7 @@ use std::ops::RangeInclusive;
 use anyhow::ensure;
 
 use crate::cli::units::{Bytes, Rate, parse_rate, parse_size};
-use crate::lab::theory::Setting;
+use crate::lab::theory::{Setting, whole};
 
 /// The server is so many times as fast as a client, unless told otherwise: the textbook's figure.
 const SERVER_FACTOR: u64 = 10;
@@ -116,13 +116,11 @@ pub(super) fn describe(setting: &Setting, unit: Unit) -> String {
     if unit == Unit::Upload {
         return "F/u = 1, u_s = 10 u, d_min >= u_s".to_owned();
     }
-    // rates and sizes came in as whole numbers
-    let whole = |value: &f64| *value as u64;
-    let list = |rates: &[f64]| rates.iter().map(|rate| Rate(whole(rate)).to_string()).collect::<Vec<_>>().join(", ");
+    let list = |rates: &[f64]| rates.iter().map(|rate| Rate(whole(*rate)).to_string()).collect::<Vec<_>>().join(", ");
     format!(
         "F = {}, u_s = {}, u = {}, d = {}",
-        Bytes(whole(&setting.file)),
-        Rate(whole(&setting.server_up)),
+        Bytes(whole(setting.file)),
+        Rate(whole(setting.server_up)),
         list(&setting.up),
         list(&setting.down)
     )

@@ -262,7 +262,7 @@ impl Network {
     }
 
     /// The next thing that happens, to whom. `None`: nothing ever will.
-    pub fn next(&mut self) -> Option<(NodeId, Event)> {
+    pub fn next_event(&mut self) -> Option<(NodeId, Event)> {
         loop {
             if let Some(happened) = self.happened.pop_front() {
                 return Some(happened);
@@ -364,7 +364,7 @@ mod tests {
         for number in 0..senders.len() {
             fill(network, senders[number], &mut left[number]);
         }
-        while let Some((_, event)) = network.next() {
+        while let Some((_, event)) = network.next_event() {
             match event {
                 Event::Room(end) => {
                     let number = index(end).expect("known");
@@ -457,9 +457,9 @@ mod tests {
         let mut network = Network::default();
         let (from, to) = (network.add(access(100, 100, 30)), network.add(access(100, 100, 20)));
         let end = network.dial(from, to);
-        assert_eq!(network.next(), Some((to, Event::Incoming(end.other(), from))));
+        assert_eq!(network.next_event(), Some((to, Event::Incoming(end.other(), from))));
         assert_eq!(network.now(), Time(50_000));
-        assert_eq!(network.next(), Some((from, Event::Open(end))));
+        assert_eq!(network.next_event(), Some((from, Event::Open(end))));
         assert_eq!(network.now(), Time(100_000));
         for byte in 0..5u8 {
             network.send(end, Parcel::Bytes(vec![byte; 10_000]));
@@ -467,7 +467,7 @@ mod tests {
                 .send(end, Parcel::Block(BlockRef { piece: crate::ids::PieceIndex(byte.into()), begin: 0, length: 9 }));
         }
         let mut came = Vec::new();
-        while let Some((node, Event::Arrived(at, parcel))) = network.next() {
+        while let Some((node, Event::Arrived(at, parcel))) = network.next_event() {
             assert_eq!((node, at), (to, end.other()));
             came.push(match parcel {
                 Parcel::Bytes(bytes) => u32::from(bytes[0]) * 2,
@@ -487,7 +487,7 @@ mod tests {
         network.send(end.other(), Parcel::Plain(BLOCK));
         network.wake(from, Time(1_500_000), 7);
         let mut came = 0;
-        while let Some((_, event)) = network.next() {
+        while let Some((_, event)) = network.next_event() {
             match event {
                 Event::Timer(7) => network.close(end),
                 Event::Arrived(at, _) => {

@@ -26,8 +26,7 @@ impl Content {
 
     /// The bytes of `length` at byte `at` of the file; `length` is at most that of a block.
     fn bytes(&self, at: u64, length: usize) -> &[u8] {
-        // below the period
-        let start = (at % PERIOD as u64) as usize;
+        let start = usize::try_from(at % PERIOD as u64).unwrap_or(0);
         &self.pattern[start..start + length]
     }
 

@@ -156,7 +156,7 @@ impl<'plan, W: Watch> Swarm<'plan, W> {
 
     /// The next thing happens; `false` if nothing does before `end`.
     fn step(&mut self, end: Time) -> bool {
-        let Some((id, event)) = self.around.network.next() else { return false };
+        let Some((id, event)) = self.around.network.next_event() else { return false };
         if self.around.network.now() > end {
             return false;
         }

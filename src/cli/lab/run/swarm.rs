@@ -16,7 +16,7 @@ use super::network::{Kind, Link, Network};
 use super::process::{Process, Said};
 use super::scratch::Scratch;
 use crate::cli::progress;
-use crate::lab::theory::Setting;
+use crate::lab::theory::{Setting, whole};
 use crate::metainfo::Metainfo;
 
 /// The seeder's number among the processes, and its place in the network; clients follow.
@@ -51,14 +51,13 @@ impl<'run> Experiment<'run> {
         cancel: &'run AtomicBool,
     ) -> anyhow::Result<Experiment<'run>> {
         let scratch = Scratch::new()?;
-        // sizes and rates came in as whole numbers
-        let server = Link { up: setting.server_up as u64, down: setting.server_up as u64 };
-        let link = |client| Link { up: setting.up_of(client) as u64, down: setting.down_of(client) as u64 };
+        let server = Link { up: whole(setting.server_up), down: whole(setting.server_up) };
+        let link = |client| Link { up: whole(setting.up_of(client)), down: whole(setting.down_of(client)) };
         let links: Vec<Link> = std::iter::once(server).chain((0..clients).map(link)).collect();
         ensure!(links.iter().all(|link| link.up > 0), "a client that may upload nothing cannot even ask");
         let network = Network::new(kind, &links)?;
         let payload = scratch.path().join("payload");
-        write_payload(&payload, setting.file as u64)?;
+        write_payload(&payload, whole(setting.file))?;
         let tracker_port = free_port()?;
         let torrent_file = scratch.path().join("payload.torrent");
         let tracker = format!("http://{}:{tracker_port}/announce", network.address(SEEDER));
@@ -83,7 +82,7 @@ impl<'run> Experiment<'run> {
             command.args(["--write-out", "%{size_download}\n", &url]);
             Process::start(&mut command, client, ear)
         };
-        let size = (self.setting.file as u64).to_string();
+        let size = whole(self.setting.file).to_string();
         let times = self.run(n, "clients of the server", &ear, &said, start, |line| line.trim() == size);
         Process::end(vec![seeder]);
         times
@@ -103,7 +102,7 @@ impl<'run> Experiment<'run> {
                 torrent: &self.torrent_file,
                 folder: &own,
                 port: free_port()?,
-                upload_limit: limits.then(|| self.setting.up_of(client - 1) as u64),
+                upload_limit: limits.then(|| whole(self.setting.up_of(client - 1))),
             };
             Process::start(&mut self.client.command(&self.network, &task)?, client, ear)
         };
@@ -166,7 +165,7 @@ impl<'run> Experiment<'run> {
         command.args(["--json", "--skip-check", "--web-seed", "--connections-per-address", "65535"]);
         command.arg("--tracker-port").arg(self.tracker_port.to_string()).arg("--until-input-ends");
         if !self.network.limits() {
-            command.arg("--upload-limit").arg((self.setting.server_up as u64).to_string());
+            command.arg("--upload-limit").arg(whole(self.setting.server_up).to_string());
         }
         command.current_dir(folder).env("SOWER_STATE", folder.join("state"));
         let process = Process::start(&mut command, SEEDER, ear)?;

@@ -9,6 +9,7 @@ use crate::cli::lab::output::{number, table};
 use crate::cli::units::Rate;
 use crate::lab::availability::{Copies, Crowd};
 use crate::lab::swarm::PlanError;
+use crate::lab::theory::whole;
 use crate::picture::{Axis, COLORS, Content, Figure, Form, Panel, Series};
 use crate::schedule::picker::Order;
 
@@ -89,10 +90,9 @@ fn crowd(args: &Args) -> anyhow::Result<Crowd> {
     let usual = Crowd { slots: circumstances.slots, downloaders: args.clients_or(usual.downloaders), ..usual };
     let Some((setting, _)) = args.setting.given()? else { return Ok(usual) };
     Ok(Crowd {
-        // sizes and rates came in as whole numbers
-        size: setting.file as u64,
+        size: whole(setting.file),
         piece_length: circumstances.piece_length,
-        up: (setting.server_up as u64, setting.up_of(0) as u64),
+        up: (whole(setting.server_up), whole(setting.up_of(0))),
         ..usual
     })
 }

@@ -10,6 +10,7 @@ use crate::cli::lab::output::{number, table};
 use crate::cli::lab::setting::describe;
 use crate::lab::distribution::{Circumstances, Point, measure};
 use crate::lab::swarm::PlanError;
+use crate::lab::theory::whole;
 use crate::picture::{Axis, COLORS, Content, Figure, Form, Panel, Series};
 use crate::schedule::Periods;
 
@@ -48,8 +49,10 @@ struct Sweep {
 }
 
 pub(super) fn slots(args: &Args) -> anyhow::Result<ExitCode> {
-    // a number of slots is small and whole
-    let with = |circumstances: Circumstances, slots: f64| Circumstances { slots: slots as u32, ..circumstances };
+    let with = |circumstances: Circumstances, slots: f64| {
+        let slots = u32::try_from(whole(slots)).unwrap_or(u32::MAX);
+        Circumstances { slots, ..circumstances }
+    };
     let values = SLOTS.map(f64::from).into();
     run(args, &Sweep { title: "Peers served at once", axis: "slots of each peer", values, with })
 }

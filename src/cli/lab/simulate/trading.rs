@@ -8,6 +8,7 @@ use super::{Args, mean, spread};
 use crate::cli::lab::output::{number, table};
 use crate::cli::units::Rate;
 use crate::lab::swarm::PlanError;
+use crate::lab::theory::whole;
 use crate::lab::trading::{Market, Trader, Trades};
 use crate::picture::{Axis, COLORS, Content, Figure, Form, Matrix, Panel, Series};
 
@@ -67,11 +68,10 @@ fn market(args: &Args) -> anyhow::Result<Market> {
     let Some((setting, clients)) = args.setting.given()? else { return Ok(usual) };
     let clients = args.clients_or(clients.max(9));
     Ok(Market {
-        // sizes and rates came in as whole numbers
-        size: setting.file as u64,
+        size: whole(setting.file),
         piece_length: circumstances.piece_length,
-        seed_up: setting.server_up as u64,
-        up: (0..clients).map(|client| setting.up_of(client) as u64).collect(),
+        seed_up: whole(setting.server_up),
+        up: (0..clients).map(|client| whole(setting.up_of(client))).collect(),
         ..usual
     })
 }
