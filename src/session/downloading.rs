@@ -237,6 +237,11 @@ impl Session {
         });
     }
 
+    /// Downloads that have not failed and may have bytes that a power cut would cost.
+    pub fn unsettled(&self) -> usize {
+        self.torrents.values().filter(|entry| entry.failure.is_none() && entry.is_unsettled()).count()
+    }
+
     fn settled(&mut self, id: TorrentId, result: &Result<(), CheckpointError>) {
         if let Some(download) = self.torrents.get_mut(&id).and_then(|entry| entry.download.as_mut()) {
             download.settled = true;

@@ -187,11 +187,6 @@ impl Session {
         self.torrents.values().filter(|entry| entry.failure.is_none() && entry.is_downloading()).count()
     }
 
-    /// Downloads that have not failed and may have bytes that a power cut would cost.
-    pub fn unsettled(&self) -> usize {
-        self.torrents.values().filter(|entry| entry.failure.is_none() && entry.is_unsettled()).count()
-    }
-
     /// What is worth telling and stops nothing, since the last call.
     pub fn take_warnings(&mut self) -> Vec<String> {
         std::mem::take(&mut self.warnings)
