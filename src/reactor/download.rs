@@ -18,6 +18,10 @@ use super::spread::Place;
 
 /// Verdicts that wait for one reactor; more than pieces are under way.
 pub(super) const VERDICTS: usize = 8_192;
+/// Pieces without a verdict beyond which the reactor lets others run after each of its turns: what the widest engine hashes at once. Where
+/// hashers share its core, it would else go on to receive until memory for pieces is used up. Elsewhere that is a system call which
+/// does nothing.
+const BACKLOG: usize = 16;
 /// The address under which a connection is shown that has none: one end of a socket pair.
 pub(super) const NOWHERE: std::net::SocketAddr =
     std::net::SocketAddr::new(std::net::IpAddr::V4(std::net::Ipv4Addr::UNSPECIFIED), 0);
@@ -70,6 +74,10 @@ impl<D: Driver> EventLoop<D> {
                 self.waiting_whole = Some(whole);
                 break;
             }
+            self.unjudged += 1;
+        }
+        if self.unjudged > BACKLOG {
+            std::thread::yield_now();
         }
         while let Some(id) = self.shard.next_finished() {
             // whoever hears of it finds numbers that are final
@@ -82,6 +90,7 @@ impl<D: Driver> EventLoop<D> {
 
     pub(super) fn read_verdicts(&mut self, now: Time) {
         while let Some(verdict) = self.mailbox.next_verdict() {
+            self.unjudged = self.unjudged.saturating_sub(1);
             let Verdict { torrent, piece, buffer, digests, outcome } = verdict;
             match outcome {
                 Outcome::Good => self.shard.piece_good(torrent, piece, buffer, &digests, now),

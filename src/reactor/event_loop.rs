@@ -73,6 +73,8 @@ pub(super) struct EventLoop<D: Driver> {
     pub(super) sinks: HashMap<TorrentId, Arc<dyn PieceSink>>,
     /// A piece that its sink had no room for.
     pub(super) waiting_whole: Option<Whole>,
+    /// Pieces that a sink has taken and that have no verdict yet.
+    pub(super) unjudged: usize,
     pub(super) admission: Arc<Admission>,
     pub(super) spread: Arc<Spread>,
     /// Its place in the spread.

@@ -107,6 +107,7 @@ fn make<D: Driver>(config: ReactorConfig) -> io::Result<EventLoop<D>> {
         failures: Vec::new(),
         sinks: HashMap::new(),
         waiting_whole: None,
+        unjudged: 0,
         admission: config.admission,
         spread: config.spread,
         number: config.number,
