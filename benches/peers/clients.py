@@ -83,9 +83,9 @@ class RqbitGet(Client):
     def command(self):
         # one runtime thread on the one core: more of them only take turns
         return [
-            self.path(), "--disable-dht", "--disable-lsd", "--disable-upnp-port-forward", "--single-thread-runtime",
+            self.path(), "--disable-dht", "--disable-lsd", "--disable-upnp-port-forward", "--disable-trackers", "--single-thread-runtime",
             "--listen-port", self.port, "--listen-ip", "127.0.0.1", *os.environ.get("SOWER_PEERS_RQBIT", "").split(),
-            "download", "--disable-http-api", "--disable-trackers", "--exit-on-finish", "-o", self.downloads,
+            "download", "--disable-http-api", "--exit-on-finish", "-o", self.downloads,
             "--initial-peers", f"127.0.0.1:{self.job.seeder.port}", self.job.torrent.path,
         ]  # fmt: skip
 
