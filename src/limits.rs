@@ -10,6 +10,8 @@ pub const BLOCK_MAX: u32 = 128 * 1024;
 pub const CHUNK: u32 = 256 * 1024;
 /// Requests that wait for one peer; announced as `reqq`. libtorrent asks for up to 500, some clients for 2,000.
 pub const REQUESTS_PER_PEER: usize = 2_000;
+/// Bytes that are kept of a peer that asks for more than may wait: what was received already when receiving stopped.
+pub const HELD_INPUT: usize = 4 * 1024 * 1024;
 /// Requests that we keep waiting at one peer: 8 MiB. Transmission drops more silently, libtorrent takes 500 by default.
 pub const REQUESTS_IN_FLIGHT: usize = 500;
 /// Pieces that a download has under way at least, whatever memory it may use: fewer would stop it whenever a peer stops.

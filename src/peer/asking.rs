@@ -44,6 +44,11 @@ impl Peer {
         self.request_queue.map_or(REQUESTS_UNLESS_TOLD, |count| usize::try_from(count).unwrap_or(usize::MAX))
     }
 
+    /// Its own requests that wait to be served.
+    pub fn requests_waiting(&self) -> usize {
+        self.requests.len()
+    }
+
     /// Asks for a block.
     pub fn ask(&self, block: BlockRef, out: &mut Vec<u8>) {
         Message::Request(block).encode(out);

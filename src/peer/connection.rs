@@ -82,7 +82,7 @@ pub struct Peer {
     complete: bool,
     /// What it said it has, before it said it anew.
     replaced: Pieces,
-    requests: Requests,
+    pub(super) requests: Requests,
     /// Requests that have come and not been cancelled since: what bounds the work that cancels make.
     cancellable: u64,
     pub(super) metadata_id: Option<u8>,

@@ -75,6 +75,8 @@ reasons! {
     NotFast = "fast message without fast extension",
     /// An extension message without the protocol, or a malformed one.
     BadExtension = "bad extension message",
+    /// More requests than may wait, sent on although we read no more.
+    RequestFlood = "requests beyond any bound",
     /// More cancels than requests.
     CancelFlood = "more cancels than requests",
     /// It sent bad data (proved by the hash of a piece), now or before.

@@ -105,6 +105,7 @@ impl<D: Driver> EventLoop<D> {
             self.tick(now);
             self.shard.settle_slots(now);
             self.shard.settle_http(now);
+            self.hold_back(now);
             self.hand_out_control(now);
             self.stopwatch.stepped(Step::Control);
             idle = self.serve_turns(now);
@@ -238,6 +239,22 @@ impl<D: Driver> EventLoop<D> {
             self.withdraw(id, Reason::TorrentFailed);
             self.failures.push((id, cause));
             self.publish(0);
+        }
+    }
+
+    /// Stops receiving from those who ask for more than may wait, and goes on with those who may.
+    fn hold_back(&mut self, now: Time) {
+        self.shard.settle_held(now);
+        while let Some((key, held)) = self.shard.next_hold() {
+            // a connection that is gone has no socket any more
+            if self.socket(key).is_none() {
+                continue;
+            }
+            if held {
+                self.driver.pause_receive(Token::from(key))
+            } else {
+                self.driver.resume_receive(Token::from(key))
+            }
         }
     }
 

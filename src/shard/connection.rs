@@ -48,6 +48,8 @@ pub struct Connection {
     pub(super) shown: Option<Box<Shown>>,
     /// The block that is arriving.
     pub(super) incoming: Option<Box<Incoming>>,
+    /// It asks for more than may wait, and is not read for now.
+    pub(super) held: bool,
     /// Control bytes for the socket.
     pub(super) output: Vec<u8>,
     /// In the list of connections with control bytes.

@@ -24,6 +24,9 @@ impl Shard {
             return;
         }
         connection.heard_at = now;
+        if connection.held {
+            return self.keep_held(key, bytes);
+        }
         // the usual case: whole messages, read where they lie
         let result = if connection.input.is_empty() {
             self.consume(key, bytes, now).map(|used| self.keep(key, &bytes[used..]))
@@ -37,6 +40,9 @@ impl Shard {
         };
         if let Err(reason) = result {
             self.close(key, reason);
+        }
+        if self.connections.get(key).is_some_and(|connection| connection.held) {
+            self.hold(key);
         }
         self.go_on(key, now);
         self.list_output(key);
@@ -147,6 +153,10 @@ impl Shard {
                 used += PIECE_HEADER;
                 connection.incoming = swarm.begin_block(key, block);
                 continue;
+            }
+            if connection.peer().is_some_and(|(_, peer)| Shard::would_lose(peer)) && used < bytes.len() {
+                connection.held = true;
+                break;
             }
             let Some((message, length)) = wire::decode(&bytes[used..], bounds)? else { break };
             used += length;

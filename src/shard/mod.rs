@@ -20,6 +20,7 @@
 mod choking;
 mod connection;
 mod download;
+mod holding;
 mod http;
 mod input;
 mod leeching;

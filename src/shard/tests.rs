@@ -124,6 +124,7 @@ impl World {
         self.shard.release_paced(self.now);
         self.shard.settle_slots(self.now);
         self.shard.settle_http(self.now);
+        self.shard.settle_held(self.now);
         while let Some(key) = self.shard.next_output() {
             self.shard.take_output(key, self.now, self.output.entry(key).or_default());
             if self.shard.connections.get(key).is_some_and(|c| matches!(c.stage, Stage::Http(_))) {

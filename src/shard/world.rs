@@ -78,6 +78,9 @@ pub struct Shard {
     pub(super) paced: BinaryHeap<Reverse<(Time, PeerKey)>>,
     pub(super) outputs: VecDeque<PeerKey>,
     pub(super) closes: VecDeque<PeerKey>,
+    /// Connections that are not read for now, and those to tell of.
+    pub(super) held: Vec<PeerKey>,
+    pub(super) holds: VecDeque<(PeerKey, bool)>,
     /// HTTP is answered: files are published.
     pub(super) http: bool,
     /// HTTP connections whose last answer is in the socket.
@@ -117,6 +120,8 @@ impl Shard {
             paced: BinaryHeap::new(),
             outputs: VecDeque::new(),
             closes: VecDeque::new(),
+            held: Vec::new(),
+            holds: VecDeque::new(),
             http: false,
             http_due: VecDeque::new(),
             http_bodies: 0,
@@ -187,6 +192,7 @@ impl Shard {
             input: Vec::new(),
             shown: None,
             incoming: None,
+            held: false,
             output: Vec::new(),
             listed: false,
             wait: Wait::Nothing,

@@ -2,6 +2,7 @@
 
 use super::*;
 use crate::limits;
+use crate::limits::REQUESTS_PER_PEER;
 
 const CHUNK: u64 = limits::CHUNK as u64;
 
@@ -195,4 +196,36 @@ fn an_idle_peer_gives_the_memory_of_its_queue_back() {
     let connection = world.shard.connections.get_mut(key).expect("connected");
     let Stage::Peer(_, peer) = &mut connection.stage else { panic!("a peer") };
     assert_eq!(peer.requests().capacity(), 0);
+}
+
+/// rTorrent sizes its queue by the rate that it gets, without bound, and speaks no Fast: over loopback it asked for more than may
+/// wait, what was beyond was dropped, and it stood still at 96 % of a GiB.
+#[test]
+fn a_peer_without_fast_that_asks_for_more_than_may_wait_is_read_on_when_half_is_served_and_loses_nothing() {
+    let mut world = World::new(Slots::Unlimited);
+    let key = world.leecher();
+    let most = u32::try_from(REQUESTS_PER_PEER).expect("few");
+    world.ask(key, 5 * most, 1);
+    assert_eq!(world.shard.next_hold(), Some((key, true)));
+    assert_eq!(world.shard.next_hold(), None);
+    world.say(key, &[Message::Request(block(9 * most, 1))]);
+    let (mut served, mut released) = (0, 0);
+    while let Some((_, bytes)) = world.serve() {
+        served += bytes;
+        assert!(world.peer(key).requests_waiting() <= REQUESTS_PER_PEER);
+        world.settle();
+        released += std::iter::from_fn(|| world.shard.next_hold()).filter(|(_, held)| !held).count();
+    }
+    assert_eq!((served, world.reason(key)), (u64::from(5 * most + 1), None));
+    assert!((4..=8).contains(&released), "{released}");
+}
+
+#[test]
+fn who_goes_on_to_send_although_nobody_reads_is_closed() {
+    let mut world = World::new(Slots::Unlimited);
+    let key = world.leecher();
+    let requests: Vec<Message<'_>> = (0..40_000).map(|n| Message::Request(block(n, 1))).collect();
+    let bytes = encoded(&requests);
+    (0..8).for_each(|_| world.hear(key, &bytes));
+    assert_eq!(world.reason(key), Some(Reason::RequestFlood));
 }
