@@ -46,7 +46,7 @@ fn one_downloader_takes_as_long_as_the_link_does() {
 #[test]
 fn random_swarms_with_members_of_every_bad_habit_keep_the_rules() {
     let wish = std::env::var("SOWER_SIM_SEED").ok().and_then(|seed| seed.parse().ok());
-    let count = std::env::var("SOWER_SIM_SWARMS").ok().and_then(|count| count.parse().ok()).unwrap_or(300);
+    let count = std::env::var("SOWER_SIM_SWARMS").ok().and_then(|count| count.parse().ok()).unwrap_or(2_000);
     let seeds = wish.map_or(0..count, |seed: u64| seed..seed + 1);
     let broken: Vec<String> = seeds
         .filter_map(|seed| random::check(&random::plan(seed)).err().map(|broken| format!("seed {seed}: {broken}")))
