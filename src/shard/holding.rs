@@ -1,6 +1,6 @@
 //! Back-pressure on peers that ask for more than may wait.
 //!
-//! A request beyond [`limits::REQUESTS_PER_PEER`] is rejected where the peer speaks Fast. Without Fast there is no word for that, and a
+//! A request beyond [`REQUESTS_PER_PEER`] is rejected where the peer speaks Fast. Without Fast there is no word for that, and a
 //! request that is dropped in silence is waited for without end: rTorrent, which sizes its queue by the rate that it gets, stood
 //! still after a GB or so. So what such a peer says beyond is not read until half of its queue is served: first its bytes wait
 //! here, then in the kernel, then with the peer.
