@@ -5,6 +5,7 @@ use std::process::ExitCode;
 
 use clap::Parser;
 
+mod background;
 mod bench;
 mod create;
 mod get;

@@ -3,10 +3,10 @@
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::time::Duration;
 
 use anyhow::Context;
 
+use crate::cli::background::watched;
 use crate::cli::verify::threads;
 use crate::hash::Engine;
 use crate::metainfo::{Magnet, Metainfo};
@@ -67,39 +67,20 @@ pub(super) async fn place(args: &Args, metainfo: Metainfo, view: &mut View) -> a
         space: if args.preallocate { Space::Allocated } else { Space::Sparse },
         overwrite: args.overwrite,
     };
-    let (done, cancel) = (Arc::new(AtomicU64::new(0)), Cancel(Arc::default()));
     let (name, size) = (metainfo.name().into_owned(), metainfo.geometry().total());
-    let job = {
-        let (done, cancel) = (done.clone(), cancel.0.clone());
-        move || make(metainfo, content, choice.wanted, options, &done, &cancel)
-    };
-    let mut work = tokio::task::spawn_blocking(job);
     let bar = view.checking(&name, size);
-    let mut tick = tokio::time::interval(Duration::from_millis(500));
-    tick.tick().await;
-    let result = loop {
-        tokio::select! {
-            result = &mut work => break result.context("checking failed")?,
-            _ = tick.tick() => {
-                let checked = done.load(Ordering::Relaxed);
-                bar.set_position(checked);
-                view.checked(&name, checked, size);
-            }
-        }
+    let job = move |done: Arc<AtomicU64>, cancel: Arc<AtomicBool>| {
+        make(metainfo, content, choice.wanted, options, &done, &cancel)
     };
+    let (result, _) = watched(job, |checked| {
+        bar.set_position(checked);
+        view.checked(&name, checked, size);
+    })
+    .await?;
     bar.finish_and_clear();
     let (target, disk, warnings) = result?;
     warnings.iter().for_each(|warning| view.warn(warning));
     Ok(Placed { metainfo: target.torrent().clone(), target, priorities: choice.priorities, disk })
-}
-
-/// Ends the hashing when nobody waits for it any more.
-struct Cancel(Arc<AtomicBool>);
-
-impl Drop for Cancel {
-    fn drop(&mut self) {
-        self.0.store(true, Ordering::Relaxed);
-    }
 }
 
 fn make(
@@ -111,7 +92,8 @@ fn make(
     cancel: &AtomicBool,
 ) -> anyhow::Result<(Arc<Target>, Arc<Disk>, Vec<String>)> {
     let disk = Arc::new(Disk::start(DiskMode::Auto).context("cannot start the disk thread")?);
-    let target = Target::new(metainfo, content, &wanted, options, disk.clone(), Resume::from_environment());
+    let resume = Resume::from_environment();
+    let target = Target::new(metainfo, content, &wanted, options, disk.clone(), resume.clone());
     let progress = |bytes| {
         done.fetch_add(bytes, Ordering::Relaxed);
     };
@@ -126,7 +108,7 @@ fn make(
     let stock = target.take_stock(&checker)?;
     let mut warnings: Vec<String> = stock.warnings.iter().map(ToString::to_string).collect();
     // so that the same magnet link goes on without asking anybody
-    let kept = Resume::from_environment().map(|resume| resume.keep_torrent(&disk, target.torrent()));
+    let kept = resume.map(|resume| resume.keep_torrent(&disk, target.torrent()));
     warnings.extend(kept.and_then(Result::err).map(|error| error.to_string()));
     match target.make(&stock) {
         Err(crate::storage::CheckpointError::Note(error)) => warnings.push(error.to_string()),

@@ -3,10 +3,10 @@
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::time::Duration;
 
 use anyhow::{Context, bail};
 
+use crate::cli::background::watched;
 use crate::cli::show::read_torrent;
 use crate::cli::verify::threads;
 use crate::hash::Engine;
@@ -91,39 +91,20 @@ pub(super) async fn prepare(
     view: &mut View,
 ) -> anyhow::Result<(Torrent, Announced)> {
     let (name, size) = (source.name(), source.size());
-    let done = Arc::new(AtomicU64::new(0));
-    let cancel = Cancel(Arc::new(AtomicBool::new(false)));
-    let job = Job { done: done.clone(), cancel: cancel.0.clone(), trackers, web_seeds, skip_check };
-    let mut work = tokio::task::spawn_blocking(move || job.run(source));
     let bar = view.hashing(&name, size);
-    let mut tick = tokio::time::interval(Duration::from_millis(500));
-    tick.tick().await;
-    let result = loop {
-        tokio::select! {
-            result = &mut work => break result.context("hashing failed")?,
-            _ = tick.tick() => {
-                let hashed = done.load(Ordering::Relaxed);
-                if hashed > 0 {
-                    bar.set_position(hashed);
-                    view.hashed(&name, hashed, size);
-                }
-            }
+    let job = move |done, cancel| Job { done, cancel, trackers, web_seeds, skip_check }.run(source);
+    let (result, hashed) = watched(job, |hashed| {
+        if hashed > 0 {
+            bar.set_position(hashed);
+            view.hashed(&name, hashed, size);
         }
-    };
+    })
+    .await?;
     bar.finish_and_clear();
-    view.hashing_ended(&name, done.load(Ordering::Relaxed), size);
+    view.hashing_ended(&name, hashed, size);
     let (prepared, warnings) = result?;
     warnings.iter().for_each(|warning| view.warn(warning));
     Ok(prepared)
-}
-
-/// Ends the hashing when nobody waits for it any more.
-struct Cancel(Arc<AtomicBool>);
-
-impl Drop for Cancel {
-    fn drop(&mut self) {
-        self.0.store(true, Ordering::Relaxed);
-    }
 }
 
 /// What another thread does meanwhile.
