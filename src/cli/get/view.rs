@@ -1,13 +1,12 @@
 //! What the user of `sower get` sees: a bar on a terminal, lines elsewhere, events for programs.
 
-use std::io::{IsTerminal, Write};
 use std::path::Path;
 use std::time::{Duration, Instant};
 
-use indicatif::{MultiProgress, ProgressBar, ProgressStyle};
+use indicatif::{ProgressBar, ProgressStyle};
 use serde_json::{Value, json};
 
-use crate::cli::text::Printable;
+use crate::cli::screen::{Screen, event, printable};
 use crate::cli::units::{Bytes, Rate, Span};
 use crate::metainfo::{Magnet, Metainfo};
 use crate::session::metadata::MetadataCounts;
@@ -18,15 +17,9 @@ const LINE_SECONDS: u64 = 10;
 /// Seconds over which the rate behind the time left is measured.
 const SMOOTH_SECONDS: f64 = 8.0;
 
-enum Form {
-    Json,
-    Lines,
-    Live(MultiProgress),
-}
-
 /// The output of `sower get`.
 pub(super) struct View {
-    form: Form,
+    screen: Screen,
     bar: Option<ProgressBar>,
     began: Instant,
     turns: u64,
@@ -38,66 +31,40 @@ pub(super) struct View {
 
 impl View {
     pub(super) fn new(json: bool) -> View {
-        let form = match (json, std::io::stderr().is_terminal() && std::io::stdout().is_terminal()) {
-            (true, _) => Form::Json,
-            (false, true) => Form::Live(MultiProgress::new()),
-            (false, false) => Form::Lines,
-        };
         let (last_line, troubles) = Default::default();
-        View { form, bar: None, began: Instant::now(), turns: 0, rate: 0.0, last_line, troubles }
-    }
-
-    fn event(event: &Value) {
-        // whoever reads our events may leave; the download goes on
-        let _ = writeln!(std::io::stdout(), "{event}");
-    }
-
-    fn line(&self, text: &str) {
-        match &self.form {
-            Form::Json => {}
-            Form::Lines => {
-                let _ = writeln!(std::io::stdout(), "{text}");
-            }
-            Form::Live(screen) => {
-                let _ = screen.println(text);
-            }
-        }
-    }
-
-    fn is_json(&self) -> bool {
-        matches!(self.form, Form::Json)
+        View { screen: Screen::new(json), bar: None, began: Instant::now(), turns: 0, rate: 0.0, last_line, troubles }
     }
 
     /// The port is open.
     pub(super) fn started(&self, session: &Session) {
         let fleet = session.fleet();
-        if self.is_json() {
+        if self.screen.is_json() {
             let (driver, send) = (fleet.driver(), fleet.send().to_string());
-            return View::event(&json!({"event": "started", "port": fleet.port(), "driver": driver, "send": send}));
+            return event(&json!({"event": "started", "port": fleet.port(), "driver": driver, "send": send}));
         }
-        self.line(&format!("{CLIENT}: port {}, {}, {}", fleet.port(), fleet.driver(), fleet.congestion()));
+        self.screen.line(&format!("{CLIENT}: port {}, {}, {}", fleet.port(), fleet.driver(), fleet.congestion()));
     }
 
     /// It is not known what a magnet link is about.
     pub(super) fn seeking(&mut self, magnet: &Magnet) {
-        if self.is_json() {
-            return View::event(&json!({"event": "seeking", "info_hash": magnet.info_hash.to_string()}));
+        if self.screen.is_json() {
+            return event(&json!({"event": "seeking", "info_hash": magnet.info_hash.to_string()}));
         }
         let name = magnet.name.as_deref().unwrap_or("a torrent without a name");
-        self.line(&format!("asking peers what {} is, info-hash {}", printable(name), magnet.info_hash));
-        if let Form::Live(screen) = &self.form {
+        self.screen.line(&format!("asking peers what {} is, info-hash {}", printable(name), magnet.info_hash));
+        if let Screen::Live(bars) = &self.screen {
             let style = ProgressStyle::with_template("{spinner} {msg}");
             let bar = ProgressBar::new_spinner().with_style(style.unwrap_or_else(|_| ProgressStyle::default_spinner()));
-            self.bar = Some(screen.add(bar));
+            self.bar = Some(bars.add(bar));
         }
     }
 
     /// Asking has come this far.
     pub(super) fn sought(&mut self, counts: MetadataCounts) {
         let MetadataCounts { tried, connected, received, size } = counts;
-        if self.is_json() {
+        if self.screen.is_json() {
             let counts = json!({"event": "metadata", "tried": tried, "connected": connected, "received": received, "size": size});
-            return View::event(&counts);
+            return event(&counts);
         }
         let text = format!("{tried} peers tried, {connected} connected, {} of {}", Bytes(received), Bytes(size));
         if let Some(bar) = &self.bar {
@@ -108,25 +75,22 @@ impl View {
 
     /// A bar for looking at what is here; hidden unless there is a terminal.
     pub(super) fn checking(&self, name: &str, total: u64) -> ProgressBar {
-        let Form::Live(screen) = &self.form else { return ProgressBar::hidden() };
+        let Screen::Live(bars) = &self.screen else { return ProgressBar::hidden() };
         let template = "checking {msg} [{bar:30}] {binary_bytes}/{binary_total_bytes} {binary_bytes_per_sec}";
         let style = ProgressStyle::with_template(template).unwrap_or_else(|_| ProgressStyle::default_bar());
-        screen.add(ProgressBar::new(total).with_style(style).with_message(printable(name)))
+        bars.add(ProgressBar::new(total).with_style(style).with_message(printable(name)))
     }
 
     /// Looking has come this far.
     pub(super) fn checked(&self, name: &str, done: u64, total: u64) {
-        if self.is_json() {
-            View::event(&json!({"event": "checking", "name": name, "done": done, "total": total}));
+        if self.screen.is_json() {
+            event(&json!({"event": "checking", "name": name, "done": done, "total": total}));
         }
     }
 
     /// Something worth knowing that stops nothing.
     pub(super) fn warn(&self, warning: &str) {
-        match self.form {
-            Form::Json => View::event(&json!({"event": "warning", "message": warning})),
-            _ => self.line(&format!("warning: {}", printable(warning))),
-        }
+        self.screen.warn(warning);
     }
 
     /// The download begins, with so many bytes that are here and good.
@@ -136,21 +100,21 @@ impl View {
         if let Some(bar) = self.bar.take() {
             bar.finish_and_clear();
         }
-        if self.is_json() {
-            return View::event(&json!({
+        if self.screen.is_json() {
+            return event(&json!({
                 "event": "downloading", "info_hash": torrent.info_hash().to_string(), "name": name, "size": size,
                 "good": good, "path": output.join(torrent.file_name()),
             }));
         }
         let hash = torrent.info_hash();
-        self.line(&format!("downloading {}, {}, info-hash {hash}", printable(&name), Bytes(size)));
+        self.screen.line(&format!("downloading {}, {}, info-hash {hash}", printable(&name), Bytes(size)));
         if good > 0 {
-            self.line(&format!("{} of it are here already", Bytes(good)));
+            self.screen.line(&format!("{} of it are here already", Bytes(good)));
         }
-        if let Form::Live(screen) = &self.form {
+        if let Screen::Live(bars) = &self.screen {
             let style = ProgressStyle::with_template("[{bar:30}] {percent:>3} % {msg}");
             let style = style.unwrap_or_else(|_| ProgressStyle::default_bar()).progress_chars("=> ");
-            self.bar = Some(screen.add(ProgressBar::new(size.max(1)).with_style(style)));
+            self.bar = Some(bars.add(ProgressBar::new(size.max(1)).with_style(style)));
         }
     }
 
@@ -164,14 +128,14 @@ impl View {
         let rate = download.rate as f64;
         self.rate += (rate - self.rate) / SMOOTH_SECONDS.min(self.turns.max(1) as f64);
         let text = line_of(torrent, &download, self.time_left(torrent, &download));
-        match &self.form {
-            Form::Json => View::event(&stats(status, torrent, &download)),
-            Form::Lines if self.turns.is_multiple_of(LINE_SECONDS) && text != self.last_line => {
-                self.line(&text);
+        match &self.screen {
+            Screen::Json => event(&stats(status, torrent, &download)),
+            Screen::Lines if self.turns.is_multiple_of(LINE_SECONDS) && text != self.last_line => {
+                self.screen.line(&text);
                 self.last_line = text;
             }
-            Form::Lines => {}
-            Form::Live(_) => {
+            Screen::Lines => {}
+            Screen::Live(_) => {
                 if let Some(bar) = &self.bar {
                     bar.set_position(download.good);
                     bar.set_message(text);
@@ -203,8 +167,8 @@ impl View {
         let Some(torrent) = status.torrents.first() else { return };
         let seconds = self.began.elapsed().as_secs_f64();
         let received = torrent.download.map_or(0, |download| download.received);
-        if self.is_json() {
-            return View::event(&json!({
+        if self.screen.is_json() {
+            return event(&json!({
                 "event": "complete", "info_hash": torrent.info_hash.to_string(), "path": torrent.path,
                 "received": received, "seconds": seconds,
             }));
@@ -214,30 +178,30 @@ impl View {
         }
         let took = Span(self.began.elapsed());
         match received {
-            0 => self.line("complete: all of it was here, and is right"),
-            _ => self.line(&format!("complete: {} received in {took}, all checked", Bytes(received))),
+            0 => self.screen.line("complete: all of it was here, and is right"),
+            _ => self.screen.line(&format!("complete: {} received in {took}, all checked", Bytes(received))),
         }
         self.turns = 0;
-        if let Form::Live(screen) = &self.form {
+        if let Screen::Live(bars) = &self.screen {
             let style = ProgressStyle::with_template("{msg}").unwrap_or_else(|_| ProgressStyle::default_bar());
-            self.bar = Some(screen.add(ProgressBar::new(1).with_style(style)));
+            self.bar = Some(bars.add(ProgressBar::new(1).with_style(style)));
         }
     }
 
     pub(super) fn stopping(&self) {
-        if !self.is_json() {
-            self.line("stopping: what is here is synced, trackers are told; Ctrl-C again ends at once");
+        if !self.screen.is_json() {
+            self.screen.line("stopping: what is here is synced, trackers are told; Ctrl-C again ends at once");
         }
     }
 
     pub(super) fn stopped(&self, farewell: &Farewell, unfinished: bool) {
         farewell.warnings.iter().for_each(|warning| self.warn(warning));
-        if self.is_json() {
-            return View::event(&json!({"event": "stopped", "uploaded": farewell.uploaded, "complete": !unfinished}));
+        if self.screen.is_json() {
+            return event(&json!({"event": "stopped", "uploaded": farewell.uploaded, "complete": !unfinished}));
         }
-        self.line(&format!("{} sent", Bytes(farewell.uploaded)));
+        self.screen.line(&format!("{} sent", Bytes(farewell.uploaded)));
         if unfinished {
-            self.line("not complete: the same command goes on with what is here");
+            self.screen.line("not complete: the same command goes on with what is here");
         }
     }
 }
@@ -264,9 +228,4 @@ fn stats(status: &Status, torrent: &TorrentView, download: &DownloadView) -> Val
         "unchoked": torrent.unchoked, "busy_per_mille": status.busy_per_mille,
         "closed": status.closed.iter().map(|(name, count)| ((*name).to_owned(), json!(count))).collect::<serde_json::Map<_, _>>(),
     })
-}
-
-/// Names come from strangers: no control characters on a terminal.
-fn printable(text: &str) -> String {
-    Printable(text.as_bytes()).to_string()
 }

@@ -1,13 +1,12 @@
 //! What the user sees: a live view on a terminal, lines elsewhere, events for programs.
 
 use std::collections::HashMap;
-use std::io::IsTerminal;
 use std::time::Duration;
 
 use indicatif::{MultiProgress, ProgressBar, ProgressStyle};
 use serde_json::{Value, json};
 
-use crate::cli::text::Printable;
+use crate::cli::screen::{Screen, event, printable};
 use crate::cli::units::{Bytes, Rate};
 use crate::ids::TorrentId;
 use crate::reactor::TurnTimes;
@@ -22,20 +21,11 @@ const PEERS_SHOWN: usize = 8;
 /// Seconds between two lines where there is no terminal.
 const LINE_SECONDS: u64 = 10;
 
-enum Form {
-    Json,
-    Lines,
-    Live(Box<Live>),
-}
-
-struct Live {
-    screen: MultiProgress,
-    lines: Vec<ProgressBar>,
-}
-
 /// The output of `sower seed`.
 pub(super) struct View {
-    form: Form,
+    screen: Screen,
+    /// Of the live view.
+    lines: Vec<ProgressBar>,
     reported: Vec<String>,
     /// What trackers said last that was told, while it lasts.
     troubles: HashMap<(TorrentId, String), String>,
@@ -46,40 +36,23 @@ pub(super) struct View {
 
 impl View {
     pub(super) fn new(json: bool) -> View {
-        let form = match (json, std::io::stderr().is_terminal() && std::io::stdout().is_terminal()) {
-            (true, _) => Form::Json,
-            (false, false) => Form::Lines,
-            (false, true) => Form::Live(Box::new(Live { screen: MultiProgress::new(), lines: Vec::new() })),
-        };
         let (manager, unheard) = match Notifier::from_environment() {
             Ok(manager) => (manager, None),
             Err(error) => (Notifier::default(), Some(error)),
         };
-        let view =
-            View { form, reported: Vec::new(), troubles: HashMap::new(), turns: 0, last_line: String::new(), manager };
+        let view = View {
+            screen: Screen::new(json),
+            lines: Vec::new(),
+            reported: Vec::new(),
+            troubles: HashMap::new(),
+            turns: 0,
+            last_line: String::new(),
+            manager,
+        };
         if let Some(error) = unheard {
             view.warn(&format!("the service manager at NOTIFY_SOCKET cannot be told anything: {error}"));
         }
         view
-    }
-
-    fn event(event: &Value) {
-        // whoever reads our events may leave; seeding goes on
-        use std::io::Write;
-        let _ = writeln!(std::io::stdout(), "{event}");
-    }
-
-    fn line(&self, text: &str) {
-        match &self.form {
-            Form::Json => {}
-            Form::Lines => {
-                use std::io::Write;
-                let _ = writeln!(std::io::stdout(), "{text}");
-            }
-            Form::Live(live) => {
-                let _ = live.screen.println(text);
-            }
-        }
     }
 
     /// The ports are open.
@@ -87,29 +60,29 @@ impl View {
         let fleet = session.fleet();
         let send = fleet.send();
         let reactors = fleet.len();
-        if let Form::Json = self.form {
-            return View::event(&json!({
+        if let Screen::Json = self.screen {
+            return event(&json!({
                 "event": "started", "port": fleet.port(), "driver": fleet.driver(), "send": send.to_string(),
                 "reactors": reactors, "congestion": fleet.congestion().name, "near_congestion": fleet.congestion().near,
                 "limits": holdbacks,
             }));
         }
-        self.line(&format!(
+        self.screen.line(&format!(
             "{CLIENT}: port {}, {}, {reactors} reactor{}, sending by {send}, {}",
             fleet.port(),
             fleet.driver(),
             if reactors == 1 { "" } else { "s" },
             fleet.congestion(),
         ));
-        holdbacks.iter().for_each(|holdback| self.line(&format!("  limits speed: {holdback}")));
+        holdbacks.iter().for_each(|holdback| self.screen.line(&format!("  limits speed: {holdback}")));
     }
 
     /// A bar for hashing `name`; hidden unless there is a terminal.
     pub(super) fn hashing(&self, name: &str, total: u64) -> ProgressBar {
-        let Form::Live(live) = &self.form else { return ProgressBar::hidden() };
+        let Screen::Live(bars) = &self.screen else { return ProgressBar::hidden() };
         let template = "hashing {msg} [{bar:30}] {bytes}/{total_bytes} {binary_bytes_per_sec} ETA {eta}";
         let style = ProgressStyle::with_template(template).unwrap_or_else(|_| ProgressStyle::default_bar());
-        live.screen.add(ProgressBar::new(total).with_style(style).with_message(printable(name)))
+        bars.add(ProgressBar::new(total).with_style(style).with_message(printable(name)))
     }
 
     /// Hashing has come this far.
@@ -119,58 +92,55 @@ impl View {
             printable(name),
             u128::from(done) * 100 / u128::from(total.max(1))
         ));
-        match &self.form {
-            Form::Json => View::event(&json!({"event": "hashing", "name": name, "done": done, "total": total})),
-            Form::Lines => {
+        match &self.screen {
+            Screen::Json => event(&json!({"event": "hashing", "name": name, "done": done, "total": total})),
+            Screen::Lines => {
                 let line =
                     format!("hashing {}: {} % of {}", printable(name), done * 10 / total.max(1) * 10, Bytes(total));
                 if line != self.last_line {
-                    self.line(&line);
+                    self.screen.line(&line);
                     self.last_line = line;
                 }
             }
-            Form::Live(_) => {}
+            Screen::Live(_) => {}
         }
     }
 
     /// Hashing is over. A program learns how far it came, and that there was any, however quick it was.
     pub(super) fn hashing_ended(&mut self, name: &str, done: u64, total: u64) {
-        if done > 0 && matches!(self.form, Form::Json) {
+        if done > 0 && self.screen.is_json() {
             self.hashed(name, done, total);
         }
     }
 
     /// Something worth knowing that stops nothing.
     pub(super) fn warn(&self, warning: &str) {
-        match self.form {
-            Form::Json => View::event(&json!({"event": "warning", "message": warning})),
-            _ => self.line(&format!("warning: {}", printable(warning))),
-        }
+        self.screen.warn(warning);
     }
 
     /// A torrent is served.
     pub(super) fn seeding(&mut self, torrent: &Announced, session: &Session) {
-        if let Form::Json = self.form {
+        if let Screen::Json = self.screen {
             let fleet = session.fleet();
-            return View::event(&json!({
+            return event(&json!({
                 "event": "seeding", "info_hash": torrent.info_hash.to_string(), "name": torrent.name, "size": torrent.size,
                 "magnet": torrent.magnet, "torrent": torrent.file, "trackers": torrent.trackers, "port": fleet.port(),
                 "driver": fleet.driver(), "send": fleet.send().to_string(), "reactors": fleet.len(),
                 "web_seed": torrent.web_seeds,
             }));
         }
-        self.line(&format!(
+        self.screen.line(&format!(
             "seeding {}, {}, info-hash {}",
             printable(&torrent.name),
             Bytes(torrent.size),
             torrent.info_hash
         ));
         if let Some(file) = &torrent.file {
-            self.line(&format!("  torrent  {}", printable(&file.display().to_string())));
+            self.screen.line(&format!("  torrent  {}", printable(&file.display().to_string())));
         }
-        self.line(&format!("  magnet   {}", torrent.magnet));
-        torrent.trackers.iter().for_each(|url| self.line(&format!("  tracker  {}", printable(url))));
-        torrent.web_seeds.iter().for_each(|url| self.line(&format!("  http     {url}")));
+        self.screen.line(&format!("  magnet   {}", torrent.magnet));
+        torrent.trackers.iter().for_each(|url| self.screen.line(&format!("  tracker  {}", printable(url))));
+        torrent.web_seeds.iter().for_each(|url| self.screen.line(&format!("  http     {url}")));
     }
 
     /// Everything that was asked for is served.
@@ -186,16 +156,16 @@ impl View {
         self.turns += 1;
         self.report_failures(status);
         self.report_trackers(status);
-        match &mut self.form {
-            Form::Json => View::event(&stats(status)),
-            Form::Lines => {
+        match &self.screen {
+            Screen::Json => event(&stats(status)),
+            Screen::Lines => {
                 let line = summary(status);
                 if self.turns.is_multiple_of(LINE_SECONDS) && line != self.last_line {
-                    self.line(&line);
+                    self.screen.line(&line);
                     self.last_line = line;
                 }
             }
-            Form::Live(live) => live.show(&live_lines(status)),
+            Screen::Live(bars) => show(bars, &mut self.lines, &live_lines(status)),
         }
     }
 
@@ -207,9 +177,9 @@ impl View {
             if self.reported.contains(&hash) {
                 continue;
             }
-            match self.form {
-                Form::Json => View::event(&json!({"event": "error", "info_hash": hash, "message": cause})),
-                _ => self.line(&format!("stopped {}: {}", printable(&torrent.name), printable(cause))),
+            match self.screen {
+                Screen::Json => event(&json!({"event": "error", "info_hash": hash, "message": cause})),
+                _ => self.screen.line(&format!("stopped {}: {}", printable(&torrent.name), printable(cause))),
             }
             self.reported.push(hash);
         }
@@ -217,7 +187,7 @@ impl View {
 
     /// A tracker's trouble is told when it begins and when it changes; the live view and the statistics show it anyway.
     fn report_trackers(&mut self, status: &Status) {
-        let Form::Lines = self.form else { return };
+        let Screen::Lines = self.screen else { return };
         for torrent in &status.torrents {
             for tracker in &torrent.trackers {
                 let key = (torrent.id, tracker.url.clone());
@@ -226,7 +196,7 @@ impl View {
                     continue;
                 };
                 if self.troubles.insert(key, cause.clone()).as_ref() != Some(cause) {
-                    self.line(&format!("tracker {}: {}", printable(&tracker.url), printable(cause)));
+                    self.screen.line(&format!("tracker {}: {}", printable(&tracker.url), printable(cause)));
                 }
             }
         }
@@ -235,42 +205,36 @@ impl View {
     /// The end has begun.
     pub(super) fn stopping(&mut self) {
         self.manager.stopping();
-        if let Form::Live(live) = &mut self.form {
-            live.show(&["stopping: telling the trackers (Ctrl-C again ends at once)".to_owned()]);
+        if let Screen::Live(bars) = &self.screen {
+            show(bars, &mut self.lines, &["stopping: telling the trackers (Ctrl-C again ends at once)".to_owned()]);
         }
     }
 
     /// The end.
     pub(super) fn stopped(&mut self, farewell: &Farewell) {
-        if let Form::Live(live) = &mut self.form {
-            live.show(&[]);
+        if let Screen::Live(bars) = &self.screen {
+            show(bars, &mut self.lines, &[]);
         }
         let uploaded = farewell.uploaded;
-        match self.form {
-            Form::Json => View::event(&json!({"event": "stopped", "uploaded": uploaded})),
-            _ => self.line(&format!("stopped after {} ({uploaded} bytes) sent", Bytes(uploaded))),
+        match self.screen {
+            Screen::Json => event(&json!({"event": "stopped", "uploaded": uploaded})),
+            _ => self.screen.line(&format!("stopped after {} ({uploaded} bytes) sent", Bytes(uploaded))),
         }
     }
 }
 
-impl Live {
-    fn show(&mut self, texts: &[String]) {
-        while self.lines.len() > texts.len() {
-            if let Some(line) = self.lines.pop() {
-                line.finish_and_clear();
-                self.screen.remove(&line);
-            }
+fn show(screen: &MultiProgress, lines: &mut Vec<ProgressBar>, texts: &[String]) {
+    while lines.len() > texts.len() {
+        if let Some(line) = lines.pop() {
+            line.finish_and_clear();
+            screen.remove(&line);
         }
-        while self.lines.len() < texts.len() {
-            let style = ProgressStyle::with_template("{wide_msg}").unwrap_or_else(|_| ProgressStyle::default_bar());
-            self.lines.push(self.screen.add(ProgressBar::new_spinner().with_style(style)));
-        }
-        self.lines.iter().zip(texts).for_each(|(line, text)| line.set_message(text.clone()));
     }
-}
-
-fn printable(text: &str) -> String {
-    Printable(text.as_bytes()).to_string()
+    while lines.len() < texts.len() {
+        let style = ProgressStyle::with_template("{wide_msg}").unwrap_or_else(|_| ProgressStyle::default_bar());
+        lines.push(screen.add(ProgressBar::new_spinner().with_style(style)));
+    }
+    lines.iter().zip(texts).for_each(|(line, text)| line.set_message(text.clone()));
 }
 
 fn ratio(torrent: &TorrentView) -> f64 {
