@@ -13,6 +13,7 @@ mod lab;
 mod network;
 mod picture;
 mod progress;
+mod scratch;
 mod screen;
 mod seed;
 mod show;

@@ -22,6 +22,7 @@ use crate::load::{self, LoadError, Machine, Mode, Order, Outcome, Plan, Progress
 use crate::metainfo::Metainfo;
 
 use super::picture::Picture;
+use super::scratch::Scratch;
 use super::show::read_torrent;
 use super::signals::cancelled_by_signals;
 use super::text::json_for_terminal;
@@ -214,7 +215,7 @@ impl Subject {
 
 /// The load against a source on the seeder's processors.
 fn calibrate(args: &Args, case: &Case, round: u64, cancel: &AtomicBool) -> anyhow::Result<Outcome> {
-    let folder = payload::Folder::new()?;
+    let folder = Scratch::new("bench")?;
     let source = Source::new(&folder.path().join("messages"), args.own.congestion().as_deref())?;
     let plan = plan(args, case, source.address()?, source.torrent(), round);
     let plan = Plan { scenario: format!("ready-made, {}", plan.scenario), ..plan };

@@ -14,6 +14,7 @@ use rustix::io::{Errno, ReadWriteFlags};
 use crate::metainfo::Metainfo;
 use crate::storage::{Disk, DiskMode, Layout, Recipe, Walk};
 
+use crate::cli::scratch::Scratch;
 use crate::cli::units::{Bytes, parse_size};
 use crate::cli::{create, progress, show};
 
@@ -37,7 +38,7 @@ impl Flags {
 
 /// Payload of our own seeder.
 pub(super) struct Payload {
-    folder: Folder,
+    folder: Scratch,
     torrent: Metainfo,
     torrent_file: PathBuf,
     /// The file or folder itself.
@@ -59,14 +60,14 @@ impl Payload {
             torrent.is_none() || flags.payload.is_some(),
             "--torrent needs --target, who seeds it, or --payload, where its data is"
         );
-        let folder = Folder::new()?;
+        let folder = Scratch::new("bench")?;
         let data = match &flags.payload {
             Some(path) => path.canonicalize().with_context(|| format!("cannot seed {}", path.display()))?,
-            None => made(&folder.0.join("payload"), flags.payload_size.unwrap_or(SIZE), cancel)?,
+            None => made(&folder.path().join("payload"), flags.payload_size.unwrap_or(SIZE), cancel)?,
         };
         let torrent_file = match torrent {
             Some(file) => file.canonicalize().with_context(|| format!("cannot read {}", file.display()))?,
-            None => torrent_of(&data, &folder.0.join("payload.torrent"))?,
+            None => torrent_of(&data, &folder.path().join("payload.torrent"))?,
         };
         let torrent = super::usable(show::read_torrent(&torrent_file)?)?;
         let walk = Walk::new(&data)?;
@@ -88,7 +89,7 @@ impl Payload {
 
     /// Where a seeder may keep its state.
     pub(super) fn folder(&self) -> &Path {
-        &self.folder.0
+        self.folder.path()
     }
 
     /// Reads what is not in memory, until nothing is left. Some systems drop what nobody used for minutes.
@@ -150,31 +151,6 @@ impl Payload {
             );
         }
         Ok(())
-    }
-}
-
-/// A folder of ours, gone when dropped.
-pub(super) struct Folder(PathBuf);
-
-impl Folder {
-    /// Under TMPDIR if that is set, else in /var/tmp, which unlike /tmp is on a disk everywhere.
-    pub(super) fn new() -> anyhow::Result<Folder> {
-        let parent = std::env::var_os("TMPDIR").map_or_else(|| PathBuf::from("/var/tmp"), PathBuf::from);
-        let path = parent.join(format!("sower-bench-{}", std::process::id()));
-        fs::create_dir(&path)
-            .with_context(|| format!("cannot make the folder {}; TMPDIR names another place", path.display()))?;
-        Ok(Folder(path))
-    }
-
-    pub(super) fn path(&self) -> &Path {
-        &self.0
-    }
-}
-
-impl Drop for Folder {
-    fn drop(&mut self) {
-        // what is left behind is in a folder for what may be left behind
-        let _ = fs::remove_dir_all(&self.0);
     }
 }
 

@@ -6,7 +6,6 @@
 mod client;
 mod network;
 mod process;
-mod scratch;
 mod swarm;
 
 use std::process::ExitCode;

@@ -14,8 +14,8 @@ use anyhow::{Context, bail, ensure};
 use super::client::{Client, Task};
 use super::network::{Kind, Link, Network};
 use super::process::{Process, Said};
-use super::scratch::Scratch;
 use crate::cli::progress;
+use crate::cli::scratch::Scratch;
 use crate::lab::theory::{Setting, whole};
 use crate::metainfo::Metainfo;
 
@@ -50,7 +50,7 @@ impl<'run> Experiment<'run> {
         clients: usize,
         cancel: &'run AtomicBool,
     ) -> anyhow::Result<Experiment<'run>> {
-        let scratch = Scratch::new()?;
+        let scratch = Scratch::new("lab")?;
         let server = Link { up: whole(setting.server_up), down: whole(setting.server_up) };
         let link = |client| Link { up: whole(setting.up_of(client)), down: whole(setting.down_of(client)) };
         let links: Vec<Link> = std::iter::once(server).chain((0..clients).map(link)).collect();

@@ -5,24 +5,26 @@ use std::path::{Path, PathBuf};
 
 use anyhow::Context;
 
-pub(super) struct Scratch(PathBuf);
+/// Named after the command and the process that it belongs to.
+pub(crate) struct Scratch(PathBuf);
 
 impl Scratch {
     /// Under TMPDIR if that is set, else in /var/tmp, which unlike /tmp is on a disk everywhere.
-    pub(super) fn new() -> anyhow::Result<Scratch> {
+    pub(crate) fn new(command: &str) -> anyhow::Result<Scratch> {
         let parent = std::env::var_os("TMPDIR").map_or_else(|| PathBuf::from("/var/tmp"), PathBuf::from);
-        let path = parent.join(format!("sower-lab-{}", std::process::id()));
+        let path = parent.join(format!("sower-{command}-{}", std::process::id()));
         fs::create_dir(&path)
             .with_context(|| format!("cannot make the folder {}; TMPDIR names another place", path.display()))?;
         Ok(Scratch(path))
     }
 
-    pub(super) fn path(&self) -> &Path {
+    /// Where it is.
+    pub(crate) fn path(&self) -> &Path {
         &self.0
     }
 
     /// A new folder in it.
-    pub(super) fn folder(&self, name: &str) -> anyhow::Result<PathBuf> {
+    pub(crate) fn folder(&self, name: &str) -> anyhow::Result<PathBuf> {
         let path = self.0.join(name);
         fs::create_dir(&path).with_context(|| format!("cannot make the folder {}", path.display()))?;
         Ok(path)
