@@ -15,6 +15,7 @@
 //! | 8 | `cli` |
 //! | side | `picture` `load` `lab` |
 
+pub mod api;
 pub mod bencode;
 pub mod cli;
 pub mod clock;

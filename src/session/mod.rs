@@ -17,6 +17,7 @@ mod messages;
 pub mod metadata;
 mod overview;
 mod process;
+pub mod seedbox;
 mod seeding;
 mod seeking;
 mod status;

@@ -1,0 +1,95 @@
+//! The handle that every front end holds.
+
+use std::sync::Arc;
+
+use tokio::sync::{mpsc, oneshot, watch};
+
+use crate::discovery::TrackerStatus;
+use crate::ids::TorrentId;
+use crate::metainfo::Metainfo;
+use crate::shard::PeerStatus;
+
+use super::super::status::Status;
+use super::order::{Added, Addition, Change, Order, Refusal, RefusalKind, Reply};
+use super::settings::Settings;
+use super::view::View;
+
+/// A seedbox, to whoever drives it. Cloning shares it.
+///
+/// Reading never waits for the keeper; an order waits until a view shows what it did.
+#[derive(Clone)]
+pub struct Seedbox {
+    orders: mpsc::Sender<Order>,
+    views: watch::Receiver<Arc<View>>,
+}
+
+impl Seedbox {
+    pub(super) fn new(orders: mpsc::Sender<Order>, views: watch::Receiver<Arc<View>>) -> Seedbox {
+        Seedbox { orders, views }
+    }
+
+    /// Everything, now.
+    pub fn view(&self) -> Arc<View> {
+        self.views.borrow().clone()
+    }
+
+    /// Tells of new views.
+    pub fn watch(&self) -> watch::Receiver<Arc<View>> {
+        self.views.clone()
+    }
+
+    /// Adds a torrent. A file is looked into first; a magnet link and a URL are followed afterwards, and a URL that leads to nothing
+    /// is told here.
+    pub async fn add(&self, addition: Addition) -> Result<Added, Refusal> {
+        self.ask(|reply| Order::Add(Box::new(addition), reply)).await
+    }
+
+    /// Changes torrents.
+    pub async fn change(&self, torrents: Vec<TorrentId>, change: Change) -> Result<(), Refusal> {
+        self.ask(|reply| Order::Change(torrents, change, reply)).await
+    }
+
+    /// Changes what holds for all: `change` gets what holds now.
+    pub async fn settings(&self, change: impl FnOnce(&mut Settings)) -> Result<(), Refusal> {
+        let mut settings = Settings::clone(&self.view().settings);
+        change(&mut settings);
+        self.ask(|reply| Order::Settings(Box::new(settings), reply)).await
+    }
+
+    /// What is in the torrent file of `torrent`; refused while its metadata is not here.
+    pub async fn metainfo(&self, torrent: TorrentId) -> Result<Arc<Metainfo>, Refusal> {
+        self.ask(|reply| Order::Metainfo(torrent, reply)).await
+    }
+
+    /// The trackers of `torrent`, in their order.
+    pub async fn trackers(&self, torrent: TorrentId) -> Result<Vec<TrackerStatus>, Refusal> {
+        self.ask(|reply| Order::Trackers(torrent, reply)).await
+    }
+
+    /// The peers that `torrent` is connected to.
+    pub async fn peers(&self, torrent: TorrentId) -> Result<Vec<PeerStatus>, Refusal> {
+        self.ask(|reply| Order::Peers(torrent, reply)).await
+    }
+
+    /// Which pieces of `torrent` are here: a bit each, the first the highest of the first byte.
+    pub async fn pieces(&self, torrent: TorrentId) -> Result<Vec<u8>, Refusal> {
+        self.ask(|reply| Order::Pieces(torrent, reply)).await
+    }
+
+    /// Numbers of the engine: reactors, sending paths, disk.
+    pub async fn engine(&self) -> Result<Arc<Status>, Refusal> {
+        self.ask(Order::Engine).await
+    }
+
+    /// Ends in order: trackers hear `stopped`, state is on disk when this returns.
+    pub async fn shutdown(&self) -> Result<(), Refusal> {
+        self.ask(Order::Shutdown).await
+    }
+
+    async fn ask<T>(&self, order: impl FnOnce(Reply<T>) -> Order) -> Result<T, Refusal> {
+        let ended = || Refusal::new(RefusalKind::Busy, "the daemon is ending");
+        let (reply, answer) = oneshot::channel();
+        self.orders.send(order(reply)).await.map_err(|_| ended())?;
+        answer.await.map_err(|_| ended())?
+    }
+}

@@ -1,0 +1,24 @@
+//! The seedbox: every torrent of its owner, what each is to do, and one handle behind every front end.
+//!
+//! ```text
+//!   front ends --orders (bounded)--> keeper task --> Session: reactors, announces, downloads
+//!        ^                              |       \--> state on disk
+//!        +------- views (latest) -------+
+//! ```
+//!
+//! One task, the keeper, owns everything and decides. Front ends read [`View`]s, which are immutable and cost nobody anything
+//! while they are read, and send orders, which are answered once a view shows their effect.
+
+mod choice;
+mod handle;
+mod order;
+mod row;
+mod settings;
+mod view;
+
+pub use choice::{Choice, FilePriority, LimitChoice};
+pub use handle::Seedbox;
+pub use order::{Added, Addition, Change, LimitChange, Order, QueueMove, Refusal, RefusalKind, Source, TrackerChange};
+pub use row::{About, Activity, Numbers, Row};
+pub use settings::{Category, LimitAction, RateSchedule, Settings, TrafficBudget};
+pub use view::{Removed, Totals, View};

@@ -1,0 +1,108 @@
+//! Everything at one moment, for reading.
+
+use std::collections::{HashMap, VecDeque};
+use std::sync::Arc;
+
+use crate::ids::{InfoHash, TorrentId};
+
+use super::row::Row;
+use super::settings::Settings;
+
+/// Removed torrents that views remember.
+pub(super) const REMOVED: usize = 10_000;
+
+/// All torrents at one moment. Views share the rows that are the same, so keeping an old one costs little, and what has changed
+/// since is told by comparing pointers: see [`View::changed_since`].
+#[derive(Clone, Debug)]
+pub struct View {
+    /// Counts up with every change.
+    pub revision: u64,
+    /// In the order of their ids.
+    pub rows: Vec<Arc<Row>>,
+    pub(super) by_hash: Arc<HashMap<InfoHash, TorrentId>>,
+    /// The latest removals, oldest first.
+    pub removed: Arc<VecDeque<Removed>>,
+    /// What holds for all.
+    pub settings: Arc<Settings>,
+    /// Sums.
+    pub totals: Totals,
+}
+
+/// A torrent that is gone.
+#[derive(Clone, Copy, Debug)]
+pub struct Removed {
+    /// The view from which on it is.
+    pub revision: u64,
+    /// Which.
+    pub id: TorrentId,
+    /// Which.
+    pub info_hash: InfoHash,
+    /// When; seconds since 1970.
+    pub at: i64,
+}
+
+/// Numbers of all torrents together. Bytes count payload.
+#[derive(Clone, Copy, PartialEq, Debug, Default)]
+pub struct Totals {
+    /// Bytes a second, over the last second.
+    pub upload_rate: u64,
+    /// Bytes a second, over the last second.
+    pub download_rate: u64,
+    /// Sent since the start.
+    pub session_uploaded: u64,
+    /// Received since the start.
+    pub session_downloaded: u64,
+    /// Sent, all starts and removed torrents included.
+    pub uploaded: u64,
+    /// Received, all starts and removed torrents included.
+    pub downloaded: u64,
+    /// Seconds since the start.
+    pub session_seconds: u64,
+    /// Seconds, all starts together.
+    pub running_seconds: u64,
+    /// Starts, this one included.
+    pub starts: u64,
+    /// Connections, handshakes included.
+    pub connections: u32,
+    /// Bytes free in the download folder; `None` if it cannot be told.
+    pub free: Option<u64>,
+    /// Port for peers.
+    pub port: u16,
+}
+
+impl View {
+    /// Nothing yet.
+    pub fn new(settings: Settings) -> View {
+        View {
+            revision: 0,
+            rows: Vec::new(),
+            by_hash: Arc::default(),
+            removed: Arc::default(),
+            settings: Arc::new(settings),
+            totals: Totals::default(),
+        }
+    }
+
+    /// The torrent of this id.
+    pub fn row(&self, id: TorrentId) -> Option<&Arc<Row>> {
+        self.rows.binary_search_by_key(&id, |row| row.id).ok().map(|at| &self.rows[at])
+    }
+
+    /// The torrent of this swarm.
+    pub fn find(&self, info_hash: InfoHash) -> Option<&Arc<Row>> {
+        self.row(*self.by_hash.get(&info_hash)?)
+    }
+
+    /// Torrents that were added or changed after the view of this revision.
+    pub fn changed_since(&self, revision: u64) -> impl Iterator<Item = &Arc<Row>> {
+        self.rows.iter().filter(move |row| row.revision > revision)
+    }
+
+    /// Torrents that were removed after the view of this revision; `None` if some of them are forgotten, so that everything has to be
+    /// told anew.
+    pub fn removed_since(&self, revision: u64) -> Option<impl Iterator<Item = &Removed>> {
+        let oldest = self.removed.front().map_or(0, |removed| removed.revision);
+        let known = self.removed.len() < REMOVED || oldest <= revision;
+        known.then(|| self.removed.iter().filter(move |removed| removed.revision > revision))
+    }
+}
