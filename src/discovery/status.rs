@@ -7,7 +7,7 @@ use std::time::Instant;
 use super::error::AnnounceError;
 use super::reply::Reply;
 use super::request::Family;
-use super::trackers::TrackerUrl;
+use super::trackers::{TrackerUrl, parse_tiers};
 
 /// One tracker.
 #[derive(Clone, Debug)]
@@ -48,6 +48,13 @@ pub struct EndpointStatus {
 }
 
 impl TrackerStatus {
+    /// Of trackers that nothing is announced to for now. URLs that cannot be used are left out.
+    pub fn idle(tiers: &[Vec<String>]) -> Vec<TrackerStatus> {
+        let (tiers, _) = parse_tiers(tiers);
+        let urls = tiers.into_iter().enumerate().flat_map(|(tier, urls)| urls.into_iter().map(move |url| (tier, url)));
+        urls.map(|(tier, url)| TrackerStatus::new(Arc::new(url), tier)).collect()
+    }
+
     pub(super) fn new(url: Arc<TrackerUrl>, tier: usize) -> TrackerStatus {
         TrackerStatus { url, tier, endpoints: Family::ALL.map(EndpointStatus::new) }
     }

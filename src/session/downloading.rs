@@ -319,6 +319,15 @@ impl Session {
 }
 
 impl Progress {
+    /// The pieces that are here, one bit each.
+    pub(super) fn had_pieces(&self) -> Box<[u8]> {
+        self.target.had()
+    }
+
+    pub(super) fn into_target(self) -> Arc<Target> {
+        self.target
+    }
+
     /// Takes in what the reactor says, once a second.
     pub(super) fn update(&mut self, status: &DownloadStatus, had: u32, total: u64, seconds: f64) {
         let before = self.latest.map_or(0, |latest| latest.received);

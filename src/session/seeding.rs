@@ -14,13 +14,13 @@ use crate::discovery::{self, Announced, Announcer, Found, Handle, Trackers, pars
 use crate::ids::{InfoHash, PeerId, TorrentId};
 use crate::metainfo::{Metainfo, PathIndex};
 use crate::peer::{self, Identity, Reason};
-use crate::storage::{self, Content, Intake, Payload};
+use crate::storage::{self, Content, Intake, Payload, Target};
 use crate::tracker::{self, OwnSeeder, Tracker, TrackerHandle};
 
 use super::addresses::Reachable;
 use super::config::{SessionConfig, SessionError, TrackerChoice};
 use super::dialling::Dialling;
-use super::downloading::News;
+use super::downloading::{News, Progress};
 use super::entry::Entry;
 use super::fleet::Fleet;
 use super::identity::{CLIENT, USER_AGENT, fresh_key, fresh_peer_id};
@@ -68,6 +68,7 @@ pub struct Session {
     pub(super) by_hash: HashMap<InfoHash, TorrentId>,
     pub(super) intake: Option<Arc<Intake>>,
     pub(super) news: (mpsc::Sender<News>, mpsc::Receiver<News>),
+    next_id: u32,
     /// What is worth telling and stops nothing, until it is taken.
     pub(super) warnings: Vec<String>,
     dialling: Dialling,
@@ -113,6 +114,7 @@ impl Session {
             torrents: BTreeMap::new(),
             by_hash: HashMap::new(),
             intake: None,
+            next_id: 0,
             news: mpsc::channel(NEWS),
             warnings: Vec::new(),
             dialling: Dialling::default(),
@@ -174,8 +176,27 @@ impl Session {
         Ok(id)
     }
 
-    pub(super) fn fresh_id(&self) -> TorrentId {
-        TorrentId(u32::try_from(self.torrents.len()).expect("fewer torrents than memory for them"))
+    pub(super) fn fresh_id(&mut self) -> TorrentId {
+        self.next_id += 1;
+        TorrentId(self.next_id - 1)
+    }
+
+    /// Takes a torrent out: its peers are disconnected, its trackers hear `stopped`. Of a download the target, which its owner
+    /// finishes.
+    pub(super) async fn leave(&mut self, id: TorrentId) -> Option<Arc<Target>> {
+        let entry = self.torrents.remove(&id)?;
+        let info_hash = entry.metainfo.info_hash();
+        if self.by_hash.get(&info_hash) == Some(&id) {
+            self.by_hash.remove(&info_hash);
+        }
+        if let Some(tracker) = &self.tracker {
+            tracker.remove_torrent(info_hash);
+        }
+        if let Some(announced) = entry.announced {
+            announced.remove().await;
+        }
+        self.fleet.withdraw(id, Reason::Stopped);
+        entry.download.map(Progress::into_target)
     }
 
     pub(super) fn now(&self) -> Time {

@@ -173,6 +173,12 @@ impl Resume {
         }
     }
 
+    /// Forgets what was noted of `torrent` at `content`, so that all of it is looked at anew.
+    pub fn forget(&self, torrent: &Metainfo, content: &Content) -> Result<(), ResumeError> {
+        self.remove_partial(torrent, content)?;
+        self.remove_verified(torrent, content)
+    }
+
     /// Keeps `torrent`, so that its magnet link needs no peers the next time.
     pub fn keep_torrent(&self, disk: &Disk, torrent: &Metainfo) -> Result<(), ResumeError> {
         self.write(disk, &self.torrent_path(torrent.info_hash()), torrent.to_bytes())

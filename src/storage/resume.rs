@@ -134,6 +134,14 @@ impl Resume {
         self.write(disk, &path.with_extension("json"), fact(&layout.content, identities))
     }
 
+    pub(super) fn remove_verified(&self, torrent: &Metainfo, content: &Content) -> Result<(), ResumeError> {
+        let path = self.verified_path(torrent, content);
+        match std::fs::remove_file(&path) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => Err(ResumeError { path, cause: error.into() }),
+            _ => Ok(()),
+        }
+    }
+
     fn verified_path(&self, torrent: &Metainfo, content: &Content) -> PathBuf {
         self.folder.join(format!("verified-{}-{}.json", torrent.info_hash(), path_key(content)))
     }

@@ -9,11 +9,23 @@
 //! One task, the keeper, owns everything and decides. Front ends read [`View`]s, which are immutable and cost nobody anything
 //! while they are read, and send orders, which are answered once a view shows their effect.
 
+mod adding;
+mod changing;
 mod choice;
+mod counting;
 mod handle;
+mod keeper;
+mod look;
+mod moving;
 mod order;
+mod place;
+mod queue;
 mod row;
+mod saving;
 mod settings;
+mod settle;
+mod start;
+mod telling;
 mod view;
 
 pub use choice::{Choice, FilePriority, LimitChoice};
@@ -21,4 +33,5 @@ pub use handle::Seedbox;
 pub use order::{Added, Addition, Change, LimitChange, Order, QueueMove, Refusal, RefusalKind, Source, TrackerChange};
 pub use row::{About, Activity, Numbers, Row};
 pub use settings::{Category, LimitAction, RateSchedule, Settings, TrafficBudget};
+pub use start::{SeedboxConfig, SeedboxError};
 pub use view::{Removed, Totals, View};

@@ -103,7 +103,7 @@ pub(super) fn write_cause(error: Errno) -> Cause {
 
 impl Cause {
     /// What a failed write means.
-    pub(in crate::storage) fn of_write(error: io::Error) -> Cause {
+    pub(crate) fn of_write(error: io::Error) -> Cause {
         Errno::from_io_error(&error).map_or(Cause::Io(error), write_cause)
     }
 }

@@ -9,6 +9,7 @@ mod create;
 mod identity;
 mod locate;
 mod open;
+mod remove;
 mod walk;
 
 use std::fs::File;

@@ -1,0 +1,185 @@
+//! Adding torrents.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use crate::ids::{InfoHash, TorrentId};
+use crate::limits;
+use crate::metainfo::{Magnet, Metainfo};
+use crate::storage::Disk;
+
+use super::choice::Choice;
+use super::keeper::{Content, Keeper, Kept, News, now};
+use super::order::{Added, Addition, Refusal, RefusalKind, Reply, Source};
+use super::place::{confine, wanted_bytes};
+use super::row::{About, Activity, Numbers, Row};
+
+/// A torrent that was read, on a thread of its own, and put beside the others' files.
+pub(super) struct Read {
+    addition: Box<Addition>,
+    result: Result<Box<Metainfo>, Refusal>,
+    reply: Reply<Added>,
+}
+
+impl Keeper {
+    /// Begins to add a torrent; the answer comes once it is there, or is refused.
+    pub(super) fn add(&mut self, mut addition: Addition, reply: Reply<Added>) {
+        if let Err(refusal) = self.place(&mut addition.choice) {
+            return self.answer(reply, Err(refusal));
+        }
+        let folder = self.folder.join("torrents");
+        match std::mem::replace(&mut addition.source, Source::File(Vec::new())) {
+            Source::File(bytes) => {
+                let (news, disk) = (self.news.0.clone(), self.disk.clone());
+                tokio::task::spawn_blocking(move || {
+                    let result = read(&disk, &folder, &bytes).map(Box::new);
+                    let _ = news.blocking_send(News::Read(Read { addition: Box::new(addition), result, reply }));
+                });
+            }
+            Source::Magnet(link) => {
+                let result = self.add_magnet(addition, &link);
+                self.answer(reply, result);
+            }
+            Source::Url(_) => {
+                let text = "torrents cannot be fetched from an address yet: add the file";
+                self.answer(reply, Err(Refusal::new(RefusalKind::Invalid, text)));
+            }
+        }
+    }
+
+    /// Fills in the folder that its owner left out, and sees that it may be used.
+    pub(super) fn place(&self, choice: &mut Choice) -> Result<(), Refusal> {
+        let settings = &self.view.settings;
+        if choice.folder.as_os_str().is_empty() {
+            choice.folder = self.category_folder(&choice.category);
+        }
+        choice.folder = confine(&choice.folder, settings)?;
+        Ok(())
+    }
+
+    /// Where content of `category` goes.
+    pub(super) fn category_folder(&self, category: &str) -> PathBuf {
+        let settings = &self.view.settings;
+        match settings.categories.get(category) {
+            Some(category) if category.folder.is_some() => category.folder.clone().unwrap_or_default(),
+            Some(_) => settings.download_folder.join(category),
+            None => settings.download_folder.clone(),
+        }
+    }
+
+    /// Takes in what was read.
+    pub(super) async fn read(&mut self, read: Read) {
+        let Read { addition, result, reply } = read;
+        match result {
+            Err(refusal) => self.answer(reply, Err(refusal)),
+            Ok(metainfo) => {
+                let added = self.admit(*addition, &metainfo);
+                if let Ok(Added { id, duplicate: false, .. }) = added {
+                    self.settle(id).await;
+                    self.save(id);
+                }
+                self.answer(reply, added);
+            }
+        }
+    }
+
+    fn admit(&mut self, addition: Addition, metainfo: &Metainfo) -> Result<Added, Refusal> {
+        let info_hash = metainfo.info_hash();
+        if let Some(row) = self.view.find(info_hash).cloned() {
+            return Ok(self.add_again(&row, metainfo));
+        }
+        let about = about(metainfo);
+        let wanted = wanted_bytes(metainfo, &addition.choice);
+        let numbers = Numbers { wanted, left: wanted, ..self.fresh_numbers(&addition) };
+        let content = if addition.trusted { Content::Trusted } else { Content::New };
+        let id = self.insert(about, addition, numbers, content);
+        Ok(Added { id, info_hash, duplicate: false })
+    }
+
+    /// Of a public torrent that is here already, trackers that are new are taken over.
+    fn add_again(&mut self, row: &Arc<Row>, metainfo: &Metainfo) -> Added {
+        let _ = metainfo;
+        Added { id: row.id, info_hash: row.info_hash(), duplicate: true }
+    }
+
+    pub(super) fn add_magnet(&mut self, _addition: Addition, link: &str) -> Result<Added, Refusal> {
+        let invalid = |error: &dyn std::fmt::Display| Refusal::new(RefusalKind::Invalid, error.to_string());
+        let magnet: Magnet = link.parse().map_err(|error| invalid(&error))?;
+        let info_hash = magnet.info_hash;
+        if let Some(row) = self.view.find(info_hash) {
+            return Ok(Added { id: row.id, info_hash, duplicate: true });
+        }
+        Err(Refusal::new(RefusalKind::Invalid, "magnet links cannot be followed yet: add the torrent file"))
+    }
+
+    /// Asks peers what a magnet link leaves out.
+    pub(super) async fn seek(&mut self, _id: TorrentId) {}
+
+    fn fresh_numbers(&self, addition: &Addition) -> Numbers {
+        Numbers {
+            uploaded: addition.before.0,
+            downloaded: addition.before.1,
+            added_at: addition.added_at.unwrap_or_else(now),
+            counted_at: now(),
+            queue: u32::try_from(self.view.rows.len()).unwrap_or(u32::MAX),
+            ..Numbers::default()
+        }
+    }
+
+    /// Puts a torrent among the others.
+    pub(super) fn insert(&mut self, about: About, addition: Addition, numbers: Numbers, content: Content) -> TorrentId {
+        let id = TorrentId(self.next);
+        self.next += 1;
+        let info_hash = about.info_hash.unwrap_or(InfoHash([0; 20]));
+        let row = Row {
+            id,
+            revision: self.view.revision + 1,
+            about: Arc::new(about),
+            choice: Arc::new(addition.choice),
+            activity: Activity::QueuedCheck,
+            message: None,
+            tracker: Arc::from(""),
+            numbers,
+        };
+        self.view.rows.push(Arc::new(row));
+        Arc::make_mut(&mut self.view.by_hash).insert(info_hash, id);
+        self.torrents.insert(id, Kept { content, peers: addition.peers, ..Kept::default() });
+        self.changed = true;
+        id
+    }
+}
+
+/// Reads a torrent file and keeps it in `folder`.
+fn read(disk: &Disk, folder: &Path, bytes: &[u8]) -> Result<Metainfo, Refusal> {
+    let invalid = |text: String| Refusal::new(RefusalKind::Invalid, text);
+    if bytes.len() > limits::TORRENT_FILE {
+        return Err(invalid(format!("a torrent file may have {} bytes at most", limits::TORRENT_FILE)));
+    }
+    let metainfo = Metainfo::parse(bytes).map_err(|error| invalid(format!("not a torrent file: {error}")))?;
+    let path = folder.join(format!("{}.torrent", metainfo.info_hash()));
+    if path.symlink_metadata().is_err() {
+        disk.write_atomically(&path, bytes.to_vec(), 0o644).map_err(|error| {
+            Refusal::new(RefusalKind::Environment, format!("cannot write {}: {error}", path.display()))
+        })?;
+    }
+    Ok(metainfo)
+}
+
+/// What a row says of a torrent.
+pub(super) fn about(metainfo: &Metainfo) -> About {
+    let stored = || metainfo.files().iter().filter(|file| !file.is_padding());
+    About {
+        info_hash: Some(metainfo.info_hash()),
+        name: metainfo.name().into_owned(),
+        size: stored().map(|file| file.length()).sum(),
+        pieces: metainfo.geometry().pieces(),
+        piece_length: metainfo.geometry().nominal_piece_length(),
+        files: u32::try_from(stored().count()).unwrap_or(u32::MAX),
+        single_file: metainfo.is_single_file(),
+        private: metainfo.private(),
+        has_metadata: true,
+        comment: metainfo.comment().unwrap_or_default().to_owned(),
+        created_by: metainfo.created_by().unwrap_or_default().to_owned(),
+        created_at: metainfo.creation_date(),
+    }
+}

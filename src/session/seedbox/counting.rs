@@ -1,0 +1,167 @@
+//! The second hand: numbers of the session become numbers of rows.
+
+use std::sync::atomic::Ordering;
+
+use crate::ids::TorrentId;
+
+use super::super::entry::Entry;
+use super::keeper::{Content, Keeper, now};
+use super::row::Numbers;
+use super::view::Totals;
+
+/// Seconds between two looks at content that was not there.
+const ABSENT_SECONDS: u64 = 10;
+/// Seconds between two times that numbers are saved.
+const SAVE_SECONDS: u64 = 5;
+
+impl Keeper {
+    /// Once a second.
+    pub(super) async fn turn(&mut self) {
+        self.turns += 1;
+        if let Err(error) = self.session.turn().await {
+            tracing::error!(%error, "the engine failed");
+        }
+        self.count();
+        self.take_failures().await;
+        if self.turns.is_multiple_of(ABSENT_SECONDS) {
+            let absent = self.torrents.iter().filter(|(_, kept)| matches!(kept.content, Content::Absent(_)));
+            let absent: Vec<TorrentId> = absent.map(|(id, _)| *id).collect();
+            absent.into_iter().for_each(|id| self.try_absent(id));
+        }
+        self.advance().await;
+        self.refresh_jobs();
+        if self.turns.is_multiple_of(SAVE_SECONDS) {
+            self.save_numbers();
+        }
+    }
+
+    /// Takes in the numbers of all that run, and sums them up.
+    pub(super) fn count(&mut self) {
+        let running: Vec<TorrentId> = self.running.values().copied().collect();
+        running.into_iter().for_each(|id| self.count_one(id));
+        let connections = self.session.fleet().snapshots().map(|snapshot| snapshot.connections).sum::<usize>();
+        let mut totals = Totals {
+            upload_rate: 0,
+            download_rate: 0,
+            connections: u32::try_from(connections).unwrap_or(u32::MAX),
+            session_seconds: u64::try_from(now() - self.started_at).unwrap_or(0),
+            ..self.view.totals
+        };
+        for id in self.running.values() {
+            let Some(row) = self.view.row(*id) else { continue };
+            totals.upload_rate += row.numbers.upload_rate;
+            totals.download_rate += row.numbers.download_rate;
+        }
+        if totals != self.view.totals {
+            self.view.totals = totals;
+            self.changed = true;
+        }
+    }
+
+    /// Takes in the numbers of one.
+    pub(super) fn count_one(&mut self, id: TorrentId) {
+        let (Some(row), Some(kept)) = (self.view.row(id), self.torrents.get(&id)) else { return };
+        let Some(entry) = kept.running.and_then(|running| self.session.torrents.get(&running)) else { return };
+        let old = row.numbers;
+        let mut new = numbers(&kept.before, &old, entry);
+        let (sent, received) = (new.uploaded - old.uploaded, new.downloaded - old.downloaded);
+        if sent > 0 || received > 0 {
+            new.active_at = Some(now());
+        }
+        if let Some(download) = entry.download.as_ref().filter(|download| download.finished) {
+            new.left = 0;
+            new.completed_at = new.completed_at.or(Some(now()));
+            if download.settled && !matches!(kept.content, Content::Whole(_)) && !entry.identities.is_empty() {
+                let identities = entry.identities.clone();
+                if let Some(kept) = self.torrents.get_mut(&id) {
+                    kept.content = Content::Whole(identities);
+                }
+                self.completed(id);
+            }
+        }
+        let totals = &mut self.view.totals;
+        totals.session_uploaded += sent;
+        totals.session_downloaded += received;
+        totals.uploaded += sent;
+        totals.downloaded += received;
+        if new != old {
+            self.edit(id, |row| row.numbers = new);
+        }
+        self.show(id);
+    }
+
+    /// A download has become whole.
+    fn completed(&mut self, id: TorrentId) {
+        if let Some(row) = self.row(id) {
+            tracing::info!(torrent = %row.info_hash(), name = row.name(), "complete");
+        }
+        self.save(id);
+    }
+
+    /// Time that has passed is counted before the activity changes.
+    pub(super) fn count_time(&mut self, id: TorrentId) {
+        let now = now();
+        self.edit(id, |row| {
+            let (seeding, running) = (row.seeding_seconds(now), row.running_seconds(now));
+            (row.numbers.seeding_seconds, row.numbers.running_seconds) = (seeding, running);
+            row.numbers.counted_at = now;
+        });
+    }
+
+    /// What the session stopped by itself.
+    async fn take_failures(&mut self) {
+        let failed = self.running.iter().filter_map(|(running, id)| {
+            let failure = self.session.torrents.get(running)?.failure.clone()?;
+            Some((*id, failure))
+        });
+        let failed: Vec<(TorrentId, String)> = failed.collect();
+        for (id, cause) in failed {
+            tracing::warn!(cause, "a torrent was stopped");
+            self.halt(id).await;
+            self.say(id, Some(cause));
+            let Some(kept) = self.torrents.get_mut(&id) else { continue };
+            // whether its files are gone, or are others now, is found out first
+            if matches!(kept.content, Content::Whole(_)) {
+                self.settle(id).await;
+            } else {
+                kept.content = Content::Failed;
+                self.show(id);
+            }
+        }
+    }
+
+    /// Shows how checks and moves get on.
+    fn refresh_jobs(&mut self) {
+        let busy = self.torrents.iter().filter(|(_, kept)| kept.job.is_some());
+        let busy: Vec<TorrentId> = busy.map(|(id, _)| *id).collect();
+        busy.into_iter().for_each(|id| self.show(id));
+    }
+}
+
+/// Numbers of a running torrent.
+fn numbers(before: &Numbers, old: &Numbers, entry: &Entry) -> Numbers {
+    let count = |count: usize| u32::try_from(count).unwrap_or(u32::MAX);
+    let (sent, received) =
+        (entry.shared.uploaded.load(Ordering::Relaxed), entry.shared.downloaded.load(Ordering::Relaxed));
+    let mut new = Numbers {
+        uploaded: before.uploaded + sent,
+        downloaded: before.downloaded + received,
+        session_uploaded: before.session_uploaded + sent,
+        session_downloaded: before.session_downloaded + received,
+        upload_rate: entry.upload_rate,
+        peers: count(entry.peers),
+        unchoked: count(entry.unchoked),
+        availability_per_mille: entry.availability.saturating_mul(1_000),
+        ..*old
+    };
+    if let Some(download) = &entry.download {
+        new.download_rate = download.rate;
+        if let Some(latest) = &download.latest {
+            new.have = latest.good;
+            new.wasted = before.wasted + latest.wasted;
+            let missing = u64::from(latest.missing) * u64::from(entry.metainfo.geometry().nominal_piece_length());
+            new.left = missing.min(new.wanted);
+        }
+    }
+    new
+}

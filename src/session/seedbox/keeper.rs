@@ -1,0 +1,292 @@
+//! The keeper: the one task that owns the torrents of a seedbox.
+//!
+//! What a torrent should do follows from what its owner chose, from what is known of its content and from the queue; whenever one of
+//! these changes, [`Keeper::settle`] brings about the difference. Disks are looked at on threads of their own ([`Look`]); what they
+//! found comes back as [`News`].
+
+use std::collections::{BTreeMap, HashMap, VecDeque};
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use tokio::sync::{mpsc, watch};
+use tokio::time::{Interval, MissedTickBehavior};
+
+use crate::ids::TorrentId;
+use crate::storage::{Disk, Resume};
+
+use super::super::seeding::Session;
+use super::look::{Found, Look, Watch};
+use super::order::{Order, Refusal, RefusalKind, Reply};
+use super::row::{Numbers, Row};
+use super::view::{REMOVED, Removed, View};
+
+/// Orders that are taken in before a view is made of what they did.
+const ORDERS_AT_ONCE: usize = 256;
+/// News of threads that wait to be taken.
+pub(super) const NEWS: usize = 1_024;
+
+/// See the module.
+pub(super) struct Keeper {
+    pub(super) session: Session,
+    pub(super) disk: Arc<Disk>,
+    pub(super) resume: Resume,
+    pub(super) folder: std::path::PathBuf,
+    pub(super) torrents: BTreeMap<TorrentId, Kept>,
+    /// By their ids in the session, which are new with each start.
+    pub(super) running: HashMap<TorrentId, TorrentId>,
+    pub(super) next: u32,
+    /// What will be published next.
+    pub(super) view: View,
+    pub(super) changed: bool,
+    pub(super) views: watch::Sender<Arc<View>>,
+    pub(super) news: (mpsc::Sender<News>, mpsc::Receiver<News>),
+    /// Torrents whose content is to be looked at.
+    pub(super) looks: VecDeque<TorrentId>,
+    /// Torrents whose content is to be hashed.
+    pub(super) checks: VecDeque<TorrentId>,
+    pub(super) looking: usize,
+    pub(super) checking: usize,
+    /// Answers that wait for the next view.
+    pub(super) answers: Vec<Box<dyn FnOnce() + Send>>,
+    pub(super) started_at: i64,
+    /// Seconds that were counted.
+    pub(super) turns: u64,
+    pub(super) ending: Option<Reply<()>>,
+}
+
+/// What the keeper knows of a torrent beside its row.
+#[derive(Default)]
+pub(super) struct Kept {
+    /// Its id in the session, while it runs.
+    pub(super) running: Option<TorrentId>,
+    pub(super) content: Content,
+    pub(super) job: Option<Job>,
+    /// Numbers when it was started last: the session counts from there.
+    pub(super) before: Numbers,
+    /// Peers that were named when it was added.
+    pub(super) peers: Vec<SocketAddr>,
+}
+
+/// What is known of content.
+#[derive(Clone, Default, Debug)]
+pub(super) enum Content {
+    /// Nothing: it was just added.
+    #[default]
+    New,
+    /// All of it was here, in files of these identities.
+    Whole(Arc<[crate::storage::Identity]>),
+    /// Some may be.
+    Part,
+    /// It is said to be here.
+    Trusted,
+    /// Not what is in the notes: to be hashed.
+    Doubtful,
+    /// Its files are not there; what they were.
+    Absent(Box<Content>),
+    /// It cannot be used until its owner has it checked, or starts it again.
+    Failed,
+}
+
+/// Something that goes on with a torrent's content.
+pub(super) enum Job {
+    /// It waits to be looked at.
+    QueuedLook,
+    /// It waits to be hashed.
+    QueuedCheck,
+    /// It is looked at.
+    Looking(Arc<Watch>),
+    /// It is hashed.
+    Checking(Arc<Watch>),
+    /// It is moved.
+    Moving(Arc<Watch>),
+    /// What its download had is being noted.
+    Halting,
+}
+
+/// What a thread found out.
+pub(super) enum News {
+    /// Content was looked at.
+    Looked(TorrentId, Found),
+    /// A torrent was read and may be added.
+    Read(super::adding::Read),
+    /// What a download had is noted, or why not.
+    Halted(TorrentId, Option<String>),
+    /// Files were moved, or not.
+    Moved(TorrentId, super::moving::Moved),
+}
+
+impl Keeper {
+    /// Follows orders until it is told to end.
+    pub(super) async fn run(mut self, mut orders: mpsc::Receiver<Order>) {
+        let mut second = seconds();
+        while self.ending.is_none() {
+            tokio::select! {
+                order = orders.recv() => match order {
+                    Some(order) => {
+                        self.follow(order).await;
+                        for _ in 0..ORDERS_AT_ONCE {
+                            let Ok(order) = orders.try_recv() else { break };
+                            self.follow(order).await;
+                        }
+                    }
+                    None => break,
+                },
+                Some(news) = self.news.1.recv() => self.take(news).await,
+                () = self.session.event() => {}
+                _ = second.tick() => self.turn().await,
+            }
+            self.start_looks();
+            self.publish();
+        }
+        self.end().await;
+    }
+
+    /// Makes a view of what has changed, then tells those who asked for it.
+    pub(super) fn publish(&mut self) {
+        if self.changed {
+            self.changed = false;
+            self.view.revision += 1;
+            self.views.send_replace(Arc::new(self.view.clone()));
+        }
+        self.answers.drain(..).for_each(|answer| answer());
+    }
+
+    /// Answers once the next view is out.
+    pub(super) fn answer<T: Send + 'static>(&mut self, reply: Reply<T>, answer: Result<T, Refusal>) {
+        self.answers.push(Box::new(move || drop(reply.send(answer))));
+    }
+
+    async fn follow(&mut self, order: Order) {
+        match order {
+            Order::Add(addition, reply) => self.add(*addition, reply),
+            Order::Change(ids, change, reply) => {
+                let result = self.change(&ids, change).await;
+                self.answer(reply, result);
+            }
+            Order::Settings(settings, reply) => {
+                let result = self.set(*settings);
+                self.answer(reply, result);
+            }
+            Order::Metainfo(id, reply) => self.tell_metainfo(id, reply),
+            Order::Trackers(id, reply) => self.tell_trackers(id, reply),
+            Order::Peers(id, reply) => self.tell_peers(id, reply),
+            Order::Pieces(id, reply) => self.tell_pieces(id, reply),
+            Order::Engine(reply) => drop(reply.send(Ok(Arc::new(self.session.status().clone())))),
+            Order::Shutdown(reply) => self.ending = Some(reply),
+        }
+    }
+
+    async fn take(&mut self, news: News) {
+        match news {
+            News::Looked(id, found) => self.looked(id, found).await,
+            News::Read(read) => self.read(read).await,
+            News::Halted(id, error) => self.halted(id, error).await,
+            News::Moved(id, moved) => self.moved(id, moved).await,
+        }
+    }
+
+    /// The row of `id`.
+    pub(super) fn row(&self, id: TorrentId) -> Option<&Arc<Row>> {
+        self.view.row(id)
+    }
+
+    /// Changes the row of `id`; it is part of the next view.
+    pub(super) fn edit(&mut self, id: TorrentId, change: impl FnOnce(&mut Row)) {
+        let Ok(at) = self.view.rows.binary_search_by_key(&id, |row| row.id) else { return };
+        let row = Arc::make_mut(&mut self.view.rows[at]);
+        change(row);
+        row.revision = self.view.revision + 1;
+        self.changed = true;
+    }
+
+    /// Takes a torrent out of the views.
+    pub(super) fn drop_row(&mut self, id: TorrentId) {
+        let Ok(at) = self.view.rows.binary_search_by_key(&id, |row| row.id) else { return };
+        let row = self.view.rows.remove(at);
+        let info_hash = row.info_hash();
+        Arc::make_mut(&mut self.view.by_hash).remove(&info_hash);
+        let removed = Arc::make_mut(&mut self.view.removed);
+        if removed.len() >= REMOVED {
+            removed.pop_front();
+        }
+        removed.push_back(Removed { revision: self.view.revision + 1, id, info_hash, at: now() });
+        self.changed = true;
+    }
+
+    /// Looks that may begin.
+    fn start_looks(&mut self) {
+        while self.looking < LOOKS
+            && let Some(id) = self.looks.pop_front()
+        {
+            self.look(id, false);
+        }
+        let most = usize::try_from(self.view.settings.checks_max.max(1)).unwrap_or(1);
+        while self.checking < most
+            && let Some(id) = self.checks.pop_front()
+        {
+            self.look(id, true);
+        }
+    }
+
+    fn look(&mut self, id: TorrentId, check: bool) {
+        let Some(row) = self.view.row(id).cloned() else { return };
+        let Some(kept) = self.torrents.get_mut(&id) else { return };
+        if !matches!(kept.job, Some(Job::QueuedLook | Job::QueuedCheck)) {
+            return;
+        }
+        let (watch, manner) = (Arc::new(Watch::default()), kept.content.manner(check, row.numbers.have > 0));
+        kept.job = Some(if check { Job::Checking(watch.clone()) } else { Job::Looking(watch.clone()) });
+        let look = Look {
+            info_hash: row.info_hash(),
+            file: self.torrent_path(row.info_hash()),
+            choice: row.choice.clone(),
+            manner,
+            resume: self.resume.clone(),
+            disk: self.disk.clone(),
+            watch,
+        };
+        *(if check { &mut self.checking } else { &mut self.looking }) += 1;
+        let news = self.news.0.clone();
+        tokio::task::spawn_blocking(move || {
+            let found = look.run();
+            let _ = news.blocking_send(News::Looked(id, found));
+        });
+        self.show(id);
+    }
+
+    /// Ends in order: whatever runs is stopped, numbers are final and on disk.
+    async fn end(mut self) {
+        for kept in self.torrents.values() {
+            if let Some(Job::Looking(watch) | Job::Checking(watch) | Job::Moving(watch)) = &kept.job {
+                watch.cancel.store(true, Ordering::Relaxed);
+            }
+        }
+        self.count();
+        self.session.shutdown().await;
+        if let Some(reply) = self.ending.take() {
+            let _ = reply.send(Ok(()));
+        }
+    }
+}
+
+/// Contents that are looked at at once: it is mostly waiting for disks.
+const LOOKS: usize = 8;
+
+/// Seconds since 1970.
+pub(super) fn now() -> i64 {
+    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    i64::try_from(since.as_secs()).unwrap_or(i64::MAX)
+}
+
+fn seconds() -> Interval {
+    let mut second = tokio::time::interval(Duration::from_secs(1));
+    second.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    second
+}
+
+/// There is no such torrent.
+pub(super) fn no_such() -> Refusal {
+    Refusal::new(RefusalKind::NotFound, "no such torrent")
+}

@@ -1,0 +1,106 @@
+//! Where a torrent's content is, as its owner chose, and whether that is allowed.
+
+use std::io;
+use std::path::{Component, Path, PathBuf};
+
+use crate::metainfo::Metainfo;
+use crate::storage::Content;
+
+use super::choice::{Choice, FilePriority};
+use super::order::{Refusal, RefusalKind};
+use super::settings::Settings;
+
+/// The content of `torrent` where `choice` has it. Nothing is looked at or made.
+pub(super) fn content_of(torrent: &Metainfo, choice: &Choice) -> Content {
+    let name = || choice.renamed_root.as_deref().map_or_else(|| PathBuf::from(torrent.file_name()), PathBuf::from);
+    let renamed =
+        |index: u32| choice.renamed_files.iter().find(|(file, _)| *file == index).map(|(_, path)| path.clone());
+    if torrent.is_single_file() {
+        let mut content = Content::empty(&choice.folder);
+        content.push(&renamed(0).unwrap_or_else(name), torrent.geometry().total());
+        return content;
+    }
+    let mut content = Content::empty(&choice.folder.join(name()));
+    for (file, index) in torrent.files().iter().zip(0..) {
+        match file.is_padding() {
+            true => content.push_padding(file.length()),
+            false => content.push(&renamed(index).unwrap_or_else(|| file.path().to_owned()), file.length()),
+        }
+    }
+    content
+}
+
+/// By file, padding included, whether it is wanted; empty if all are.
+pub(super) fn wanted_files(choice: &Choice) -> Vec<bool> {
+    choice.files.iter().map(|priority| *priority != FilePriority::Skip).collect()
+}
+
+/// Bytes of the files that are wanted, padding left out.
+pub(super) fn wanted_bytes(torrent: &Metainfo, choice: &Choice) -> u64 {
+    let is_wanted = |index: usize| choice.files.get(index).is_none_or(|priority| *priority != FilePriority::Skip);
+    let files = torrent.files().iter().enumerate().filter(|(index, file)| !file.is_padding() && is_wanted(*index));
+    files.map(|(_, file)| file.length()).sum()
+}
+
+/// `folder` without links and `..`, if it lies in one of the roots. Those of its last components that are not there yet are taken as
+/// they are named.
+pub(super) fn confine(folder: &Path, settings: &Settings) -> Result<PathBuf, Refusal> {
+    let refuse = |kind, text: String| Err(Refusal::new(kind, text));
+    if !folder.is_absolute() {
+        return refuse(RefusalKind::Invalid, format!("{}: give an absolute path", folder.display()));
+    }
+    let real = match resolve(folder) {
+        Ok(real) => real,
+        Err(error) => return refuse(RefusalKind::Environment, format!("cannot use {}: {error}", folder.display())),
+    };
+    let incomplete = settings.incomplete_folder.iter();
+    let categories = settings.categories.values().filter_map(|category| category.folder.as_ref());
+    let mut roots = settings.roots.iter().chain([&settings.download_folder]).chain(incomplete).chain(categories);
+    if roots.any(|root| resolve(root).is_ok_and(|root| real.starts_with(root))) {
+        return Ok(real);
+    }
+    let text = format!(
+        "{} lies outside of the folders that content may be in; see `roots` in the configuration",
+        real.display()
+    );
+    refuse(RefusalKind::Forbidden, text)
+}
+
+/// What is there of `path` is resolved; the rest must be plain names.
+fn resolve(path: &Path) -> io::Result<PathBuf> {
+    match path.canonicalize() {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => {
+            // a link to nothing would be followed once that is there
+            let is_link = path.symlink_metadata().is_ok();
+            let (Some(parent), Some(Component::Normal(name))) = (path.parent(), path.components().next_back()) else {
+                return Err(error);
+            };
+            if is_link { Err(error) } else { Ok(resolve(parent)?.join(name)) }
+        }
+        real => real,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn folders_are_confined_to_the_roots_whatever_links_and_dots_say() {
+        let scratch = tempfile::tempdir().expect("a folder");
+        let root = scratch.path().canonicalize().expect("there").join("root");
+        std::fs::create_dir(&root).expect("made");
+        std::os::unix::fs::symlink("/etc", root.join("out")).expect("made");
+        std::os::unix::fs::symlink("/nowhere/else", root.join("dead")).expect("made");
+        let settings = Settings::new(root.clone());
+        let kind = |path: &str| confine(&root.join(path), &settings).map_err(|refusal| refusal.kind);
+        assert_eq!(kind(""), Ok(root.join("")));
+        assert_eq!(kind("new/er"), Ok(root.join("new/er")));
+        assert_eq!(kind("out/x"), Err(RefusalKind::Forbidden));
+        assert_eq!(kind("../x"), Err(RefusalKind::Forbidden));
+        assert_eq!(kind("new/../../x"), Err(RefusalKind::Environment));
+        assert_eq!(kind("dead/x"), Err(RefusalKind::Environment));
+        assert_eq!(kind("/etc"), Err(RefusalKind::Forbidden));
+        assert_eq!(confine(Path::new("x"), &settings).map_err(|refusal| refusal.kind), Err(RefusalKind::Invalid));
+    }
+}

@@ -1,0 +1,276 @@
+//! Bringing about what a torrent should do.
+
+use std::sync::Arc;
+
+use crate::ids::TorrentId;
+
+use super::keeper::{Content, Job, Keeper, Kept, News, now};
+use super::look::{Found, Manner, Part};
+use super::row::{Activity, Row};
+use crate::session::Torrent;
+
+impl Content {
+    /// How it is to be looked at; `begun`: bytes of it were here.
+    pub(super) fn manner(&self, check: bool, begun: bool) -> Manner {
+        match self {
+            _ if check => Manner::Check { begun },
+            Content::Whole(identities) => Manner::Compare(identities.to_vec()),
+            Content::Trusted => Manner::Trust,
+            Content::Absent(before) => before.manner(check, begun),
+            Content::New | Content::Part | Content::Doubtful | Content::Failed => Manner::Resume { begun },
+        }
+    }
+}
+
+impl Keeper {
+    /// Brings about what `id` should do, as far as that can be done now.
+    pub(super) async fn settle(&mut self, id: TorrentId) {
+        let (Some(row), Some(kept)) = (self.view.row(id).cloned(), self.torrents.get(&id)) else { return };
+        if kept.job.is_none() {
+            let wants = !row.choice.paused && !matches!(kept.content, Content::Failed);
+            match (wants, kept.running) {
+                (false, Some(_)) => self.halt(id).await,
+                (true, None) if row.about.has_metadata => self.begin(id, &row),
+                (true, None) => self.seek(id).await,
+                _ => {}
+            }
+        }
+        self.show(id);
+    }
+
+    /// Looks at the content of a torrent that should run; what follows is in [`Keeper::looked`].
+    fn begin(&mut self, id: TorrentId, row: &Arc<Row>) {
+        let may_run = self.may_run(row);
+        let Some(kept) = self.torrents.get_mut(&id) else { return };
+        match kept.content {
+            // tried again by the second hand
+            Content::Absent(_) => {}
+            Content::Doubtful => {
+                kept.job = Some(Job::QueuedCheck);
+                self.checks.push_back(id);
+            }
+            _ if may_run => {
+                kept.job = Some(Job::QueuedLook);
+                self.looks.push_back(id);
+            }
+            _ => {}
+        }
+    }
+
+    /// Looks again at content that was not there.
+    pub(super) fn try_absent(&mut self, id: TorrentId) {
+        let Some(kept) = self.torrents.get_mut(&id).filter(|kept| kept.job.is_none()) else { return };
+        if matches!(kept.content, Content::Absent(_)) {
+            kept.job = Some(Job::QueuedLook);
+            self.looks.push_back(id);
+        }
+    }
+
+    /// Has everything hashed, whatever is known.
+    pub(super) async fn verify(&mut self, id: TorrentId) {
+        let Some(row) = self.view.row(id).cloned().filter(|row| row.about.has_metadata) else { return };
+        if self.torrents.get(&id).is_some_and(|kept| kept.running.is_some()) {
+            self.halt(id).await;
+        }
+        let Some(kept) = self.torrents.get_mut(&id) else { return };
+        match kept.job {
+            None => {
+                kept.job = Some(Job::QueuedCheck);
+                self.checks.push_back(id);
+            }
+            // it is halting: what follows is a check
+            Some(Job::Halting) => kept.content = Content::Doubtful,
+            Some(Job::QueuedLook) => {
+                kept.job = Some(Job::QueuedCheck);
+                self.checks.push_back(id);
+            }
+            _ => {}
+        }
+        drop(row);
+        self.show(id);
+    }
+
+    /// A look is over.
+    pub(super) async fn looked(&mut self, id: TorrentId, found: Found) {
+        let Some(kept) = self.torrents.get_mut(&id) else { return };
+        match kept.job.take() {
+            Some(Job::Checking(_)) => self.checking -= 1,
+            Some(Job::Looking(_)) => self.looking -= 1,
+            // it was removed and added again meanwhile
+            other => {
+                kept.job = other;
+                return;
+            }
+        }
+        match found {
+            Found::Whole(torrent) => self.found_whole(id, *torrent).await,
+            Found::Partial(part) => self.found_part(id, *part).await,
+            Found::Absent(message) => {
+                let before = std::mem::take(&mut kept.content);
+                let before = if let Content::Absent(before) = before { before } else { Box::new(before) };
+                kept.content = Content::Absent(before);
+                self.say(id, Some(message));
+            }
+            Found::Unsure => {
+                kept.content = Content::Doubtful;
+                kept.job = Some(Job::QueuedCheck);
+                self.checks.push_back(id);
+            }
+            Found::Failed(message) => {
+                kept.content = Content::Failed;
+                self.say(id, Some(message));
+            }
+            Found::Cancelled => {}
+        }
+        self.show(id);
+        self.save(id);
+    }
+
+    /// A message that stays until something else is known.
+    pub(super) fn say(&mut self, id: TorrentId, message: Option<String>) {
+        self.edit(id, |row| row.message = message.map(Arc::from));
+    }
+
+    async fn found_whole(&mut self, id: TorrentId, torrent: Torrent) {
+        let Some(kept) = self.torrents.get_mut(&id) else { return };
+        kept.content = Content::Whole(torrent.identities.clone().into());
+        self.edit(id, |row| {
+            row.message = None;
+            let numbers = &mut row.numbers;
+            (numbers.have, numbers.left) = (row.about.size, 0);
+            numbers.completed_at = numbers.completed_at.or(Some(now()));
+        });
+        let Some(row) = self.view.row(id).cloned() else { return };
+        if row.choice.paused || !self.may_run(&row) {
+            return;
+        }
+        let torrent = Torrent { metainfo: self.with_trackers(&row, torrent.metainfo), ..torrent };
+        match self.session.add(torrent).await {
+            Ok(running) => self.started(id, running),
+            Err(error) => self.fail(id, error.to_string()),
+        }
+    }
+
+    async fn found_part(&mut self, id: TorrentId, part: Part) {
+        let Some(kept) = self.torrents.get_mut(&id) else { return };
+        kept.content = Content::Part;
+        let message = part.warnings.first().cloned();
+        self.edit(id, |row| {
+            row.message = message.map(Arc::from);
+            (row.numbers.have, row.numbers.left, row.numbers.wanted) = (part.have, part.left, part.wanted);
+        });
+        let Some(row) = self.view.row(id).cloned() else { return };
+        if row.choice.paused || !self.may_run(&row) {
+            return;
+        }
+        let mut download = part.download;
+        download.metainfo = self.with_trackers(&row, download.metainfo);
+        download.peers = self.torrents.get_mut(&id).map(|kept| std::mem::take(&mut kept.peers)).unwrap_or_default();
+        match self.session.download(download).await {
+            Ok(running) => self.started(id, running),
+            Err(error) => self.fail(id, error.to_string()),
+        }
+    }
+
+    fn started(&mut self, id: TorrentId, running: TorrentId) {
+        let numbers = self.row(id).map(|row| row.numbers).unwrap_or_default();
+        let Some(kept) = self.torrents.get_mut(&id) else { return };
+        kept.running = Some(running);
+        kept.before = numbers;
+        self.running.insert(running, id);
+        self.edit(id, |row| row.numbers.counted_at = now());
+        self.set_limits(id);
+    }
+
+    /// It cannot go on until its owner does something.
+    pub(super) fn fail(&mut self, id: TorrentId, message: String) {
+        if let Some(kept) = self.torrents.get_mut(&id) {
+            kept.content = Content::Failed;
+        }
+        self.say(id, Some(message));
+    }
+
+    /// Takes a running torrent out of the session. What is here of a download is noted, on another thread; it is started again only
+    /// after that.
+    pub(super) async fn halt(&mut self, id: TorrentId) {
+        let Some(running) = self.torrents.get(&id).and_then(|kept| kept.running) else { return };
+        self.count_one(id);
+        self.count_time(id);
+        let target = self.session.leave(running).await;
+        self.running.remove(&running);
+        let Some(kept) = self.torrents.get_mut(&id) else { return };
+        kept.running = None;
+        self.edit(id, |row| {
+            let numbers = &mut row.numbers;
+            (numbers.upload_rate, numbers.download_rate) = (0, 0);
+            (numbers.peers, numbers.seeds, numbers.unchoked, numbers.senders) = (0, 0, 0, 0);
+            numbers.availability_per_mille = 0;
+        });
+        if let Some(target) = target {
+            if let Some(kept) = self.torrents.get_mut(&id) {
+                kept.job = Some(Job::Halting);
+            }
+            let news = self.news.0.clone();
+            tokio::task::spawn_blocking(move || {
+                let error = target.finish().err().map(|error| error.to_string());
+                let _ = news.blocking_send(News::Halted(id, error));
+            });
+        }
+        self.save(id);
+    }
+
+    /// What a download had is noted.
+    pub(super) async fn halted(&mut self, id: TorrentId, error: Option<String>) {
+        let Some(kept) = self.torrents.get_mut(&id) else { return };
+        if matches!(kept.job, Some(Job::Halting)) {
+            kept.job = None;
+        }
+        if error.is_some() {
+            self.say(id, error);
+        }
+        if matches!(self.torrents.get(&id).map(|kept| &kept.content), Some(Content::Doubtful)) {
+            return self.verify(id).await;
+        }
+        self.settle(id).await;
+    }
+
+    /// Shows what `id` is doing.
+    pub(super) fn show(&mut self, id: TorrentId) {
+        let (Some(row), Some(kept)) = (self.view.row(id), self.torrents.get(&id)) else { return };
+        let activity = activity(row, kept, self.session_is_downloading(kept));
+        if activity != row.activity {
+            self.edit(id, |row| row.activity = activity);
+        }
+    }
+
+    fn session_is_downloading(&self, kept: &Kept) -> bool {
+        let entry = kept.running.and_then(|running| self.session.torrents.get(&running));
+        entry.is_some_and(|entry| entry.is_downloading())
+    }
+}
+
+fn activity(row: &Row, kept: &Kept, downloading: bool) -> Activity {
+    let per_mille = |watch: &super::look::Watch| {
+        let done = watch.done.load(std::sync::atomic::Ordering::Relaxed).saturating_mul(1_000);
+        u16::try_from(done / row.about.size.max(1)).unwrap_or(1_000).min(1_000)
+    };
+    match &kept.job {
+        Some(Job::QueuedCheck) => return Activity::QueuedCheck,
+        Some(Job::Checking(watch)) => return Activity::Checking { per_mille: per_mille(watch) },
+        Some(Job::Moving(watch)) => return Activity::Moving { per_mille: per_mille(watch) },
+        Some(Job::QueuedLook | Job::Looking(_)) if !matches!(kept.content, Content::Absent(_)) => {
+            return Activity::QueuedCheck;
+        }
+        _ => {}
+    }
+    match &kept.content {
+        Content::Absent(_) => Activity::Absent,
+        Content::Failed => Activity::Failed,
+        _ if row.choice.paused => Activity::Paused,
+        _ if !row.about.has_metadata => Activity::Metadata,
+        _ if kept.running.is_some() && downloading => Activity::Downloading,
+        _ if kept.running.is_some() => Activity::Seeding,
+        Content::Whole(_) | Content::Trusted => Activity::QueuedSeed,
+        _ => Activity::QueuedDownload,
+    }
+}
