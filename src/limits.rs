@@ -240,3 +240,21 @@ const _: () = assert!(HTTP_ANSWERS + HTTP_LISTING < CONTROL_BUFFER);
 const _: () = assert!(CONNECTIONS <= 1 << 24);
 const _: () = assert!(PROBE_AFTER_SECONDS + 3 * PROBE_EVERY_SECONDS <= DEAD_SECONDS, "one lost probe kills nobody");
 const _: () = assert!(DEAD_SECONDS < STALL_SECONDS && DEAD_SECONDS < SILENCE_SECONDS);
+
+/// Sessions of browsers and programs that logged in; the one that was not used for longest makes room for another.
+pub const API_SESSIONS: usize = 256;
+/// Addresses whose wrong tokens are counted: 100 bytes each.
+pub const API_GUESSERS: usize = 4_096;
+/// Connections to the daemon's APIs at once. More wait in the listen queue.
+pub const API_CONNECTIONS: usize = 512;
+/// Connections to the daemon's APIs from one address (IPv6: one /64): a page holds six at most, and a machine that runs everything
+/// else of a seedbox some dozens.
+pub const API_CONNECTIONS_PER_ADDRESS: usize = 128;
+/// Bytes of the head of a request: cookies of all that runs on this host beside the token.
+pub const API_HEAD: usize = 32 * 1024;
+/// Bytes of a request's body, forms and JSON: thirty thousand hashes, or a torrent file of two hundred thousand pieces in base64.
+pub const API_BODY: usize = 10 * 1024 * 1024;
+/// Bytes of an upload of files: some hundred torrents at once, or one of the largest.
+pub const API_UPLOAD: usize = 64 * 1024 * 1024;
+/// Clients that hear of events; each costs a little text a second.
+pub const API_LISTENERS: usize = 64;

@@ -1,0 +1,70 @@
+//! The one door of all front ends: listeners, connections within bounds, and what is asked of every request before a front end
+//! sees it.
+
+mod connection;
+mod crowd;
+
+use std::io;
+use std::net::TcpListener;
+use std::os::unix::net::UnixListener;
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::Router;
+use tokio::sync::{Semaphore, watch};
+use tokio::task::JoinSet;
+
+use super::{Context, metrics, own, page, qbittorrent, transmission};
+use crate::limits::API_CONNECTIONS;
+use connection::{Ending, Entrance};
+use crowd::Crowd;
+
+/// For answers under way when the server ends.
+const FAREWELL: Duration = Duration::from_secs(5);
+
+/// What the server listens on: sockets that it opened itself, or that somebody handed over.
+#[derive(Debug, Default)]
+pub struct Doors {
+    /// TCP.
+    pub tcp: Vec<TcpListener>,
+    /// Unix sockets; who reaches them needs no token.
+    pub unix: Vec<UnixListener>,
+    /// Names by which it is called beside its addresses and `localhost`.
+    pub names: Vec<String>,
+}
+
+/// Serves until `stop` says so; answers under way are finished first, for at most a few seconds.
+pub async fn serve(context: Arc<Context>, doors: Doors, mut stop: watch::Receiver<bool>) -> io::Result<()> {
+    let entrance = Entrance {
+        router: router(&context),
+        places: Arc::new(Semaphore::new(API_CONNECTIONS)),
+        crowd: Crowd::default(),
+        ending: Ending(stop.clone()),
+    };
+    let mut acceptors = JoinSet::new();
+    for listener in doors.tcp {
+        listener.set_nonblocking(true)?;
+        acceptors.spawn(entrance.clone().accept_tcp(tokio::net::TcpListener::from_std(listener)?));
+    }
+    for listener in doors.unix {
+        listener.set_nonblocking(true)?;
+        acceptors.spawn(entrance.clone().accept_unix(tokio::net::UnixListener::from_std(listener)?));
+    }
+    // an error means that nobody can say so any more
+    let _ = stop.wait_for(|stop| *stop).await;
+    acceptors.shutdown().await;
+    let all = u32::try_from(API_CONNECTIONS).unwrap_or(u32::MAX);
+    // what has not ended by then is dropped with its runtime
+    let _ = tokio::time::timeout(FAREWELL, entrance.places.acquire_many(all)).await;
+    Ok(())
+}
+
+/// Every path there is.
+fn router(context: &Arc<Context>) -> Router {
+    Router::new()
+        .merge(transmission::router(context.clone()))
+        .merge(qbittorrent::router(context.clone()))
+        .merge(own::router(context.clone()))
+        .merge(metrics::router(context.clone()))
+        .merge(page::router(context.clone()))
+}
