@@ -8,6 +8,7 @@ use clap::Parser;
 mod background;
 mod bench;
 mod create;
+mod daemon;
 mod get;
 mod lab;
 mod network;
@@ -39,6 +40,8 @@ enum Command {
     Bench(bench::Args),
     /// Make a torrent file of a file or folder.
     Create(create::Args),
+    /// Run a seedbox: thousands of torrents, driven by the programs you have.
+    Daemon(daemon::Args),
     /// Download a torrent, then seed it.
     Get(get::Args),
     /// Client-server against peer-to-peer distribution, in theory and experiment.
@@ -63,6 +66,7 @@ pub fn main() -> ExitCode {
     let result = match Cli::parse().command {
         Command::Bench(args) => bench::run(args),
         Command::Create(args) => create::run(args),
+        Command::Daemon(args) => daemon::run(args),
         Command::Get(args) => get::run(args),
         Command::Lab(args) => lab::run(args),
         Command::Seed(args) => seed::run(args),
