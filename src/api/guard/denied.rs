@@ -23,7 +23,12 @@ pub enum Denied {
         /// Until it is looked at again.
         wait: Duration,
     },
-    /// It comes from another web site, or by a name that is not ours.
+    /// It is for a name that is not ours.
+    #[error(
+        "this is no name of this daemon: call it by its address or as localhost, or add the name to the API's hosts in config.toml"
+    )]
+    Misdirected,
+    /// It comes from another web site.
     #[error("{0}")]
     Foreign(&'static str),
 }
@@ -34,6 +39,7 @@ impl Denied {
         match self {
             Denied::Nobody | Denied::Wrong => StatusCode::UNAUTHORIZED,
             Denied::Guessing { .. } => StatusCode::TOO_MANY_REQUESTS,
+            Denied::Misdirected => StatusCode::MISDIRECTED_REQUEST,
             Denied::Foreign(_) => StatusCode::FORBIDDEN,
         }
     }
@@ -49,7 +55,7 @@ impl Denied {
             Denied::Guessing { wait } => {
                 response.headers_mut().insert(RETRY_AFTER, (wait.as_secs() + 1).into());
             }
-            Denied::Foreign(_) => {}
+            Denied::Misdirected | Denied::Foreign(_) => {}
         }
     }
 }

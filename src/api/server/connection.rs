@@ -18,6 +18,7 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
 use tokio::time::sleep;
 
 use super::crowd::{Crowd, Seat};
+use super::gate::Reached;
 use crate::api::guard::Caller;
 use crate::limits::API_HEAD;
 
@@ -52,6 +53,9 @@ pub(super) struct Entrance {
 /// A connection's place among all, and among those of its address.
 type Place = (OwnedSemaphorePermit, Option<Seat>);
 
+/// Who is at the other end, and what our end is.
+type Ends = (Caller, Option<Reached>);
+
 impl Entrance {
     /// Who finds no place waits in the listen queue.
     pub(super) async fn accept_tcp(self, listener: TcpListener) {
@@ -62,24 +66,25 @@ impl Entrance {
             let socket = SockRef::from(&stream);
             // both fail only on a socket that is dead already
             let _ = (socket.set_tcp_nodelay(true), socket.set_tcp_user_timeout(Some(SEND_PATIENCE)));
-            self.begin(stream, Caller::Tcp(source), (place, Some(seat)));
+            let Ok(ours) = stream.local_addr() else { continue };
+            let ends = (Caller::Tcp(source), Some(Reached(ours.ip())));
+            self.begin(stream, ends, (place, Some(seat)));
         }
     }
 
     pub(super) async fn accept_unix(self, listener: UnixListener) {
         while let Ok(place) = self.places.clone().acquire_owned().await {
             let Some((stream, _)) = accepted(listener.accept().await).await else { continue };
-            self.begin(stream, Caller::Unix, (place, None));
+            self.begin(stream, (Caller::Unix, None), (place, None));
         }
     }
 
-    fn begin<S: AsyncRead + AsyncWrite + Unpin + Send + 'static>(&self, stream: S, caller: Caller, place: Place) {
+    fn begin<S: AsyncRead + AsyncWrite + Unpin + Send + 'static>(&self, stream: S, ends: Ends, place: Place) {
         let mut http = http1::Builder::new();
         http.timer(TokioTimer::new()).header_read_timeout(HEAD_PATIENCE).max_buf_size(API_HEAD);
         let ending = self.ending.clone();
         let router = TowerToHyperService::new(self.router.clone());
-        let connection =
-            http.serve_connection(TokioIo::new(stream), Requests { router, caller, ending: ending.clone() });
+        let connection = http.serve_connection(TokioIo::new(stream), Requests { router, ends, ending: ending.clone() });
         tokio::spawn(async move {
             let mut connection = std::pin::pin!(connection);
             // errors are resets, timeouts and nonsense: the connection is closed, and that is all
@@ -111,7 +116,7 @@ async fn accepted<T>(result: io::Result<T>) -> Option<T> {
 /// The requests of one connection.
 struct Requests {
     router: TowerToHyperService<Router>,
-    caller: Caller,
+    ends: Ends,
     ending: Ending,
 }
 
@@ -121,8 +126,11 @@ impl Service<Request<Incoming>> for Requests {
     type Future = <TowerToHyperService<Router> as Service<Request<Incoming>>>::Future;
 
     fn call(&self, mut request: Request<Incoming>) -> Self::Future {
-        request.extensions_mut().insert(self.caller);
-        request.extensions_mut().insert(self.ending.clone());
+        let (caller, reached) = self.ends;
+        let extensions = request.extensions_mut();
+        extensions.insert(caller);
+        extensions.insert(self.ending.clone());
+        reached.map(|reached| extensions.insert(reached));
         self.router.call(request)
     }
 }

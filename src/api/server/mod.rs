@@ -3,14 +3,17 @@
 
 mod connection;
 mod crowd;
+mod doors;
+mod gate;
+mod health;
+mod names;
 
 use std::io;
-use std::net::TcpListener;
-use std::os::unix::net::UnixListener;
 use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Router;
+use axum::middleware::from_fn_with_state;
 use tokio::sync::{Semaphore, watch};
 use tokio::task::JoinSet;
 
@@ -18,35 +21,27 @@ use super::{Context, metrics, own, page, qbittorrent, transmission};
 use crate::limits::API_CONNECTIONS;
 use connection::{Ending, Entrance};
 use crowd::Crowd;
+use names::Names;
+
+pub use doors::{DoorError, Doors};
 
 /// For answers under way when the server ends.
 const FAREWELL: Duration = Duration::from_secs(5);
 
-/// What the server listens on: sockets that it opened itself, or that somebody handed over.
-#[derive(Debug, Default)]
-pub struct Doors {
-    /// TCP.
-    pub tcp: Vec<TcpListener>,
-    /// Unix sockets; who reaches them needs no token.
-    pub unix: Vec<UnixListener>,
-    /// Names by which it is called beside its addresses and `localhost`.
-    pub names: Vec<String>,
-}
-
 /// Serves until `stop` says so; answers under way are finished first, for at most a few seconds.
-pub async fn serve(context: Arc<Context>, doors: Doors, mut stop: watch::Receiver<bool>) -> io::Result<()> {
+pub async fn serve(context: Arc<Context>, mut doors: Doors, mut stop: watch::Receiver<bool>) -> io::Result<()> {
     let entrance = Entrance {
-        router: router(&context),
+        router: router(&context, &doors.names),
         places: Arc::new(Semaphore::new(API_CONNECTIONS)),
         crowd: Crowd::default(),
         ending: Ending(stop.clone()),
     };
     let mut acceptors = JoinSet::new();
-    for listener in doors.tcp {
+    for listener in std::mem::take(&mut doors.tcp) {
         listener.set_nonblocking(true)?;
         acceptors.spawn(entrance.clone().accept_tcp(tokio::net::TcpListener::from_std(listener)?));
     }
-    for listener in doors.unix {
+    for listener in std::mem::take(&mut doors.unix) {
         listener.set_nonblocking(true)?;
         acceptors.spawn(entrance.clone().accept_unix(tokio::net::UnixListener::from_std(listener)?));
     }
@@ -59,12 +54,15 @@ pub async fn serve(context: Arc<Context>, doors: Doors, mut stop: watch::Receive
     Ok(())
 }
 
-/// Every path there is.
-fn router(context: &Arc<Context>) -> Router {
+/// Every path there is, behind the gate.
+fn router(context: &Arc<Context>, names: &[String]) -> Router {
+    let gate = from_fn_with_state(Arc::new(Names::new(names)), gate::gate);
     Router::new()
+        .merge(health::router(context.clone()))
         .merge(transmission::router(context.clone()))
         .merge(qbittorrent::router(context.clone()))
         .merge(own::router(context.clone()))
         .merge(metrics::router(context.clone()))
         .merge(page::router(context.clone()))
+        .layer(gate)
 }
