@@ -55,6 +55,8 @@ pub struct About {
     pub created_by: String,
     /// When; seconds since 1970.
     pub created_at: Option<i64>,
+    /// Announce URLs in the torrent file or the magnet link, by tier.
+    pub trackers: Vec<Vec<String>>,
 }
 
 /// What a torrent is doing.
@@ -152,6 +154,11 @@ impl Row {
     /// The name that is shown: the owner's, else the torrent's.
     pub fn name(&self) -> &str {
         self.choice.name.as_deref().unwrap_or(&self.about.name)
+    }
+
+    /// Its announce URLs by tier: the owner's, else the torrent's.
+    pub fn trackers(&self) -> &[Vec<String>] {
+        self.choice.trackers.as_deref().unwrap_or(&self.about.trackers)
     }
 
     /// Where its content is or goes: the file, or the folder of its files.
