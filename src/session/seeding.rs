@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, HashMap};
 use std::io;
-use std::net::IpAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
@@ -73,6 +73,8 @@ pub struct Session {
     pub(super) warnings: Vec<String>,
     dialling: Dialling,
     pub(super) seeking: Option<Seeking>,
+    /// Where peers go that are named for torrents whose metadata is asked for.
+    pub(super) asking: HashMap<InfoHash, mpsc::Sender<SocketAddr>>,
     pub(super) web_seeds: Arc<WebSeeds>,
     pub(super) rng: fastrand::Rng,
     pub(super) added_trackers: Vec<Vec<discovery::TrackerUrl>>,
@@ -119,6 +121,7 @@ impl Session {
             warnings: Vec::new(),
             dialling: Dialling::default(),
             seeking: None,
+            asking: HashMap::new(),
             web_seeds: WebSeeds::new(WebSeedConfig::new(USER_AGENT.to_owned(), device.clone())),
             rng,
             device,

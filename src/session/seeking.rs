@@ -59,6 +59,13 @@ impl Session {
 
     /// Whether `found` is about the torrent that is sought.
     pub(super) fn take_sought(&mut self, found: &Found) -> bool {
+        if let Some(asking) = self.asking.get(&found.info_hash) {
+            // when it is full there are enough to ask
+            for peer in &found.peers {
+                let _ = asking.try_send(*peer);
+            }
+            return true;
+        }
         let sought = self.seeking.as_ref().is_some_and(|seeking| seeking.info_hash == found.info_hash);
         if sought {
             self.seek_among(found.peers.iter().copied());

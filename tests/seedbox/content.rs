@@ -2,7 +2,7 @@
 
 use std::fs;
 
-use sower::session::seedbox::{Activity, Change};
+use sower::session::seedbox::{Activity, Change, RefusalKind};
 
 use super::box_of::{Scene, torrent, write};
 
@@ -37,4 +37,27 @@ async fn content_that_changed_is_checked_and_what_is_wrong_is_wanted_again() {
     fs::write(&path, &bytes).expect("written");
     let row = scene.until(id, "to be downloading", |row| row.activity == Activity::Downloading).await;
     assert_eq!(row.numbers.left, 32 * 1024);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn content_is_moved_and_renamed_while_it_is_seeded() {
+    let scene = Scene::new().await;
+    let (file, bytes) = torrent("one", 300_000);
+    let path = write(&scene.data(), "one", &bytes);
+    let id = scene.add(&file).await;
+    scene.until_seeding(id).await;
+    let folder = scene.data().join("sub/folder");
+    scene.change(id, Change::Move { folder: folder.clone(), files: true }).await;
+    scene.until(id, "to be moved", |row| row.activity == Activity::Seeding && row.choice.moving.is_none()).await;
+    assert!(!path.exists() && fs::read(folder.join("one")).expect("moved") == bytes);
+    scene.change(id, Change::RenamePath { from: "one".into(), to: "two".into() }).await;
+    scene.until(id, "to be renamed", |row| row.activity == Activity::Seeding && row.choice.moving.is_none()).await;
+    assert_eq!(fs::read(folder.join("two")).expect("renamed"), bytes);
+    for (from, to) in [("two", "../x"), ("two", "/x"), ("none", "x"), ("two", "")] {
+        let change = Change::RenamePath { from: from.into(), to: to.into() };
+        let refusal = scene.seedbox.change(vec![id], change).await.expect_err(to);
+        assert!(matches!(refusal.kind, RefusalKind::Invalid | RefusalKind::Conflict), "{refusal:?}");
+    }
+    let away = Change::Move { folder: "/etc".into(), files: true };
+    assert_eq!(scene.seedbox.change(vec![id], away).await.expect_err("outside").kind, RefusalKind::Forbidden);
 }

@@ -62,3 +62,22 @@ async fn what_is_no_torrent_or_would_leave_the_roots_is_refused() {
     addition.choice.folder = "/etc".into();
     assert_eq!(kind(addition).await, Err(RefusalKind::Forbidden));
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_magnet_link_is_followed_to_a_peer() {
+    let (seeder, leecher) = (Scene::new().await, Scene::new().await);
+    let (file, bytes) = torrent("one", 400_000);
+    write(&seeder.data(), "one", &bytes);
+    let seeded = seeder.add(&file).await;
+    let hash = seeder.until_seeding(seeded).await.info_hash();
+    let port = seeder.seedbox.view().totals.port;
+    let link = format!("magnet:?xt=urn:btih:{hash}&dn=shown&x.pe=127.0.0.1:{port}");
+    let id = leecher.seedbox.add(Addition::new(Source::Magnet(link.clone()))).await.expect("added").id;
+    assert_eq!((leecher.row(id).name(), leecher.row(id).activity), ("shown", Activity::Metadata));
+    assert!(leecher.seedbox.add(Addition::new(Source::Magnet(link))).await.expect("known").duplicate);
+    leecher.until(id, "to know what it is", |row| row.about.has_metadata).await;
+    assert_eq!(leecher.row(id).name(), "one");
+    leecher.change(id, Change::AddPeers(vec![SocketAddr::from((Ipv4Addr::LOCALHOST, port))])).await;
+    leecher.until_seeding(id).await;
+    assert_eq!(fs::read(leecher.data().join("one")).expect("there"), bytes);
+}

@@ -1,7 +1,6 @@
 //! `sower daemon`: a seedbox that runs for months, driven through its APIs.
 
-use std::net::{SocketAddr, TcpListener};
-use std::os::unix::net::UnixListener;
+use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::Arc;
@@ -78,12 +77,13 @@ fn make_folder(folder: &Path) -> anyhow::Result<PathBuf> {
     folder.canonicalize().with_context(|| format!("cannot use {}", folder.display()))
 }
 
-fn open_doors(args: &Args, _state: &Path) -> anyhow::Result<Doors> {
-    let open = |address: &SocketAddr| {
-        TcpListener::bind(address).with_context(|| format!("cannot listen on {address}: choose another with --api"))
-    };
-    let tcp = args.api.iter().map(open).collect::<anyhow::Result<_>>()?;
-    Ok(Doors { tcp, unix: Vec::<UnixListener>::new(), names: Vec::new() })
+fn open_doors(args: &Args, state: &Path) -> anyhow::Result<Doors> {
+    let mut doors = Doors::default();
+    for address in &args.api {
+        doors.open_tcp(*address)?;
+    }
+    doors.open_unix(&state.join("api.sock"))?;
+    Ok(doors)
 }
 
 fn session_config(args: &Args) -> SessionConfig {

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use crate::ids::{InfoHash, TorrentId};
 use crate::limits;
-use crate::metainfo::{Magnet, Metainfo};
+use crate::metainfo::Metainfo;
 use crate::storage::Disk;
 
 use super::choice::Choice;
@@ -23,7 +23,7 @@ pub(super) struct Read {
 
 impl Keeper {
     /// Begins to add a torrent; the answer comes once it is there, or is refused.
-    pub(super) fn add(&mut self, mut addition: Addition, reply: Reply<Added>) {
+    pub(super) async fn add(&mut self, mut addition: Addition, reply: Reply<Added>) {
         if let Err(refusal) = self.place(&mut addition.choice) {
             return self.answer(reply, Err(refusal));
         }
@@ -37,13 +37,14 @@ impl Keeper {
                 });
             }
             Source::Magnet(link) => {
-                let result = self.add_magnet(addition, &link);
+                let result = self.add_magnet(addition, &link).await;
                 self.answer(reply, result);
             }
-            Source::Url(_) => {
-                let text = "torrents cannot be fetched from an address yet: add the file";
-                self.answer(reply, Err(Refusal::new(RefusalKind::Invalid, text)));
+            Source::Url(url) if url.starts_with("magnet:") => {
+                let result = self.add_magnet(addition, &url).await;
+                self.answer(reply, result);
             }
+            Source::Url(url) => self.add_from(addition, url, reply),
         }
     }
 
@@ -102,20 +103,7 @@ impl Keeper {
         Added { id: row.id, info_hash: row.info_hash(), duplicate: true }
     }
 
-    pub(super) fn add_magnet(&mut self, _addition: Addition, link: &str) -> Result<Added, Refusal> {
-        let invalid = |error: &dyn std::fmt::Display| Refusal::new(RefusalKind::Invalid, error.to_string());
-        let magnet: Magnet = link.parse().map_err(|error| invalid(&error))?;
-        let info_hash = magnet.info_hash;
-        if let Some(row) = self.view.find(info_hash) {
-            return Ok(Added { id: row.id, info_hash, duplicate: true });
-        }
-        Err(Refusal::new(RefusalKind::Invalid, "magnet links cannot be followed yet: add the torrent file"))
-    }
-
-    /// Asks peers what a magnet link leaves out.
-    pub(super) async fn seek(&mut self, _id: TorrentId) {}
-
-    fn fresh_numbers(&self, addition: &Addition) -> Numbers {
+    pub(super) fn fresh_numbers(&self, addition: &Addition) -> Numbers {
         Numbers {
             uploaded: addition.before.0,
             downloaded: addition.before.1,
@@ -181,5 +169,6 @@ pub(super) fn about(metainfo: &Metainfo) -> About {
         comment: metainfo.comment().unwrap_or_default().to_owned(),
         created_by: metainfo.created_by().unwrap_or_default().to_owned(),
         created_at: metainfo.creation_date(),
+        trackers: metainfo.trackers().to_vec(),
     }
 }

@@ -199,8 +199,11 @@ impl Keeper {
     }
 
     fn add_peers(&mut self, id: TorrentId, peers: &[std::net::SocketAddr]) {
-        let running = self.torrents.get(&id).and_then(|kept| kept.running);
-        let Some(running) = running else { return };
+        let Some(kept) = self.torrents.get_mut(&id) else { return };
+        let Some(running) = kept.running else {
+            let room = crate::limits::KNOWN_PEERS.saturating_sub(kept.peers.len());
+            return kept.peers.extend(peers.iter().take(room));
+        };
         if self.session.torrents.get(&running).is_some_and(|entry| entry.is_downloading()) {
             self.session.learn_peers(running, peers.iter().copied());
         } else {

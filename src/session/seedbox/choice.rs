@@ -12,6 +12,10 @@ pub struct Choice {
     pub renamed_root: Option<String>,
     /// Files that have other paths than the torrent says, below `folder`, by index.
     pub renamed_files: Vec<(u32, PathBuf)>,
+    /// Its files are on their way to there.
+    pub moving: Option<Box<Place>>,
+    /// Where it goes once it is complete.
+    pub destination: Option<PathBuf>,
     /// A name to show in place of the torrent's.
     pub name: Option<String>,
     /// Stopped by the owner, or by a limit.
@@ -46,6 +50,31 @@ pub struct Choice {
     pub files: Vec<FilePriority>,
     /// Trackers in place of the torrent's, by tier.
     pub trackers: Option<Vec<Vec<String>>>,
+}
+
+/// Where content is: see [`Choice::folder`], [`Choice::renamed_root`], [`Choice::renamed_files`].
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
+pub struct Place {
+    /// The folder.
+    pub folder: PathBuf,
+    /// Its name there.
+    pub renamed_root: Option<String>,
+    /// Its files' names.
+    pub renamed_files: Vec<(u32, PathBuf)>,
+}
+
+impl Choice {
+    /// Where its content is.
+    pub fn place(&self) -> Place {
+        let Choice { folder, renamed_root, renamed_files, .. } = self.clone();
+        Place { folder, renamed_root, renamed_files }
+    }
+
+    /// The same choices, with the content elsewhere.
+    pub fn with_place(&self, place: Place) -> Choice {
+        let Place { folder, renamed_root, renamed_files } = place;
+        Choice { folder, renamed_root, renamed_files, ..self.clone() }
+    }
 }
 
 /// A limit of one torrent.

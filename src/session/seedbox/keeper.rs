@@ -14,12 +14,14 @@ use tokio::sync::{mpsc, watch};
 use tokio::time::{Interval, MissedTickBehavior};
 
 use crate::ids::TorrentId;
+use crate::metainfo::{Magnet, Metainfo};
 use crate::storage::{Disk, Resume};
 
 use super::super::seeding::Session;
 use super::look::{Found, Look, Watch};
-use super::order::{Order, Refusal, RefusalKind, Reply};
+use super::order::{Added, Addition, Order, Refusal, RefusalKind, Reply};
 use super::row::{Numbers, Row};
+use super::seeking::Seeking;
 use super::view::{REMOVED, Removed, View};
 
 /// Orders that are taken in before a view is made of what they did.
@@ -67,6 +69,9 @@ pub(super) struct Kept {
     pub(super) before: Numbers,
     /// Peers that were named when it was added.
     pub(super) peers: Vec<SocketAddr>,
+    /// The link, while its metadata is not here.
+    pub(super) magnet: Option<Box<Magnet>>,
+    pub(super) seeking: Option<Seeking>,
 }
 
 /// What is known of content.
@@ -111,6 +116,10 @@ pub(super) enum News {
     Looked(TorrentId, Found),
     /// A torrent was read and may be added.
     Read(super::adding::Read),
+    /// A torrent file was fetched.
+    Fetched(Box<Addition>, Reply<Added>),
+    /// Metadata has come, or never will.
+    Sought(TorrentId, Result<Box<Metainfo>, String>),
     /// What a download had is noted, or why not.
     Halted(TorrentId, Option<String>),
     /// Files were moved, or not.
@@ -160,7 +169,7 @@ impl Keeper {
 
     async fn follow(&mut self, order: Order) {
         match order {
-            Order::Add(addition, reply) => self.add(*addition, reply),
+            Order::Add(addition, reply) => self.add(*addition, reply).await,
             Order::Change(ids, change, reply) => {
                 let result = self.change(&ids, change).await;
                 self.answer(reply, result);
@@ -182,6 +191,8 @@ impl Keeper {
         match news {
             News::Looked(id, found) => self.looked(id, found).await,
             News::Read(read) => self.read(read).await,
+            News::Fetched(addition, reply) => self.add(*addition, reply).await,
+            News::Sought(id, result) => self.sought(id, result).await,
             News::Halted(id, error) => self.halted(id, error).await,
             News::Moved(id, moved) => self.moved(id, moved).await,
         }

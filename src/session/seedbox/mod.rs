@@ -22,13 +22,14 @@ mod place;
 mod queue;
 mod row;
 mod saving;
+mod seeking;
 mod settings;
 mod settle;
 mod start;
 mod telling;
 mod view;
 
-pub use choice::{Choice, FilePriority, LimitChoice};
+pub use choice::{Choice, FilePriority, LimitChoice, Place};
 pub use handle::Seedbox;
 pub use order::{Added, Addition, Change, LimitChange, Order, QueueMove, Refusal, RefusalKind, Source, TrackerChange};
 pub use row::{About, Activity, Numbers, Row};

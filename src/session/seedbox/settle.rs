@@ -30,6 +30,7 @@ impl Keeper {
             let wants = !row.choice.paused && !matches!(kept.content, Content::Failed);
             match (wants, kept.running) {
                 (false, Some(_)) => self.halt(id).await,
+                (false, None) if kept.seeking.is_some() => self.stop_seeking(id).await,
                 (true, None) if row.about.has_metadata => self.begin(id, &row),
                 (true, None) => self.seek(id).await,
                 _ => {}
@@ -227,6 +228,9 @@ impl Keeper {
         }
         if error.is_some() {
             self.say(id, error);
+        }
+        if self.row(id).is_some_and(|row| row.choice.moving.is_some()) {
+            return self.go_on_moving(id, false).await;
         }
         if matches!(self.torrents.get(&id).map(|kept| &kept.content), Some(Content::Doubtful)) {
             return self.verify(id).await;

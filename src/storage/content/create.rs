@@ -37,7 +37,7 @@ pub(super) fn open_to_write(root: &Path, path: &Path) -> Result<File, Cause> {
     })?)
 }
 
-fn open_root(root: &Path) -> rustix::io::Result<OwnedFd> {
+pub(super) fn open_root(root: &Path) -> rustix::io::Result<OwnedFd> {
     match rustix::fs::openat(CWD, root, FOLDER, Mode::empty()) {
         Err(Errno::NOENT) => {
             made(rustix::fs::mkdirat(CWD, root, Mode::from_raw_mode(0o777)))?;
@@ -61,6 +61,14 @@ fn make(root: &OwnedFd, path: &Path) -> rustix::io::Result<OwnedFd> {
         // somebody was faster, or it is a link to nothing
         Err(Errno::EXIST) => beneath(root, path, WRITE),
         done => done,
+    }
+}
+
+/// Opens the folder that `path` is in, made if need be.
+pub(super) fn folder_of(root: &OwnedFd, path: &Path) -> rustix::io::Result<OwnedFd> {
+    match path.parent().filter(|parent| !parent.as_os_str().is_empty()) {
+        Some(parent) => folder(root, parent),
+        None => rustix::io::fcntl_dupfd_cloexec(root, 0),
     }
 }
 

@@ -9,6 +9,7 @@ mod create;
 mod identity;
 mod locate;
 mod open;
+mod relocate;
 mod remove;
 mod walk;
 
@@ -17,6 +18,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 pub use identity::Identity;
+pub use relocate::RelocateError;
 pub use walk::{LeftOut, Reason, Walk, WalkError};
 
 use crate::ids::FileIndex;
@@ -73,6 +75,9 @@ pub enum Cause {
     /// It was made for the download that is under way, and is not there any more, or not all of it.
     #[error("was removed, replaced or cut short while it was downloaded")]
     TakenAway,
+    /// It is to be moved to where another file is.
+    #[error("is there already, and another file; move it away, or choose another folder")]
+    Taken,
     /// Another process downloads to it.
     #[error("another download of it goes on here; end that one first, or choose another folder")]
     InUse,
@@ -318,6 +323,7 @@ impl Cause {
                 io::ErrorKind::InvalidData
             }
             Cause::InUse => io::ErrorKind::ResourceBusy,
+            Cause::Taken => io::ErrorKind::AlreadyExists,
             Cause::NoSpace => io::ErrorKind::StorageFull,
             Cause::Quota => io::ErrorKind::QuotaExceeded,
             Cause::ReadOnly => io::ErrorKind::ReadOnlyFilesystem,

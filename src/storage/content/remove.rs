@@ -2,39 +2,45 @@
 
 use std::collections::BTreeSet;
 use std::os::fd::OwnedFd;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use rustix::fs::{AtFlags, CWD, Mode};
 use rustix::io::Errno;
 
 use super::open::{FOLDER, beneath};
 use super::{Cause, Content, FileFault};
+use crate::ids::FileIndex;
 
 impl Content {
     /// Removes the files, then the folders that they leave empty, the root of a torrent of several files included; what could not be
     /// removed. Confined to the root: a link is removed, not followed. What is not the torrent's stays.
     pub fn remove(&self) -> Vec<FileFault> {
         let Ok(root) = rustix::fs::openat(CWD, &self.root, FOLDER, Mode::empty()) else { return Vec::new() };
-        let mut faults = Vec::new();
-        let mut folders = BTreeSet::new();
-        for file in self.stored() {
-            let path = &self.entry(file).path;
-            match unlink(&root, path, AtFlags::empty()) {
-                Ok(()) | Err(Errno::NOENT | Errno::NOTDIR) => {}
-                Err(error) => faults.push(self.fault(file, Cause::from(std::io::Error::from(error)))),
-            }
-            folders
-                .extend(path.ancestors().skip(1).filter(|folder| !folder.as_os_str().is_empty()).map(Path::to_owned));
+        let fault = |file| self.remove_file(&root, file).err();
+        let faults = self.stored().filter_map(fault).collect();
+        self.sweep(&root);
+        faults
+    }
+
+    /// Removes one file; that it is not there is as good.
+    pub(super) fn remove_file(&self, root: &OwnedFd, file: FileIndex) -> Result<(), FileFault> {
+        match unlink(root, &self.entry(file).path, AtFlags::empty()) {
+            Ok(()) | Err(Errno::NOENT | Errno::NOTDIR) => Ok(()),
+            Err(error) => Err(self.fault(file, Cause::from(std::io::Error::from(error)))),
         }
+    }
+
+    /// Removes the folders of its files that are empty, the root of a torrent of several files included.
+    pub(super) fn sweep(&self, root: &OwnedFd) {
+        let folders = self.stored().flat_map(|file| self.entry(file).path.ancestors().skip(1));
+        let folders: BTreeSet<&Path> = folders.filter(|folder| !folder.as_os_str().is_empty()).collect();
         // the deepest first; one that is not empty stays
-        let folders: Vec<PathBuf> = folders.into_iter().collect();
         for folder in folders.iter().rev() {
-            let _ = unlink(&root, folder, AtFlags::REMOVEDIR);
+            let _ = unlink(root, folder, AtFlags::REMOVEDIR);
         }
         if self.place() == self.root {
             let _ = rustix::fs::unlinkat(CWD, &self.root, AtFlags::REMOVEDIR);
         }
-        faults
     }
 }
 
