@@ -3,14 +3,19 @@
 use std::collections::BTreeSet;
 use std::path::PathBuf;
 
+use serde::{Deserialize, Serialize};
+
 /// Choices of one torrent, kept across starts.
-#[derive(Clone, PartialEq, Debug, Default)]
+#[derive(Clone, PartialEq, Debug, Default, Serialize, Deserialize)]
+#[serde(default)]
 pub struct Choice {
     /// The folder that holds its file, or the folder of its files.
+    #[serde(with = "super::path")]
     pub folder: PathBuf,
     /// Another name for what lies in `folder` than the torrent's.
     pub renamed_root: Option<String>,
     /// Files that have other paths than the torrent says, below `folder`, by index.
+    #[serde(with = "super::path")]
     pub renamed_files: Vec<(u32, PathBuf)>,
     /// Its files are on their way to there.
     pub moving: Option<Box<Place>>,
@@ -78,7 +83,8 @@ impl Choice {
 }
 
 /// A limit of one torrent.
-#[derive(Clone, Copy, PartialEq, Debug, Default)]
+#[derive(Clone, Copy, PartialEq, Debug, Default, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum LimitChoice<T> {
     /// As everywhere.
     #[default]
@@ -101,7 +107,8 @@ impl<T> LimitChoice<T> {
 }
 
 /// How much a file is wanted.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Default)]
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Default, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum FilePriority {
     /// Not at all.
     Skip,

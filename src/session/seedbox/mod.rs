@@ -18,6 +18,7 @@ mod keeper;
 mod look;
 mod moving;
 mod order;
+mod path;
 mod place;
 mod queue;
 mod row;

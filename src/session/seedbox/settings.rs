@@ -3,16 +3,23 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 
+use serde::{Deserialize, Serialize};
+
 /// Settings of the seedbox. Rates are bytes a second.
-#[derive(Clone, PartialEq, Debug)]
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
+#[serde(default)]
 pub struct Settings {
     /// Where content goes that nobody names a folder for.
+    #[serde(with = "super::path")]
     pub download_folder: PathBuf,
     /// Where it is until it is complete; `None`: in its place from the start.
+    #[serde(with = "super::path")]
     pub incomplete_folder: Option<PathBuf>,
     /// Folders that content may be in, subfolders included. The two above are always among them.
+    #[serde(with = "super::path")]
     pub roots: Vec<PathBuf>,
     /// Torrent files that appear in these are added.
+    #[serde(with = "super::path")]
     pub watch_folders: Vec<PathBuf>,
     /// Torrents start when they are added.
     pub start_added: bool,
@@ -59,14 +66,16 @@ pub struct Settings {
 }
 
 /// A named group of torrents.
-#[derive(Clone, PartialEq, Eq, Debug, Default)]
+#[derive(Clone, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
 pub struct Category {
     /// Where its content goes; `None`: a folder of its name in the download folder.
+    #[serde(with = "super::path")]
     pub folder: Option<PathBuf>,
 }
 
 /// What is done with a torrent that was seeded enough.
-#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum LimitAction {
     /// It is paused.
     #[default]
@@ -80,7 +89,7 @@ pub enum LimitAction {
 }
 
 /// When the alternative limits hold, in local time.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
 pub struct RateSchedule {
     /// Minutes after midnight.
     pub begin: u16,
@@ -91,7 +100,7 @@ pub struct RateSchedule {
 }
 
 /// Traffic that may be used in a month.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
 pub struct TrafficBudget {
     /// Bytes of payload, sent and received together.
     pub bytes: u64,
@@ -99,6 +108,12 @@ pub struct TrafficBudget {
     pub day: u8,
     /// What is left is spread over the days that are left; otherwise it is used as it comes.
     pub paced: bool,
+}
+
+impl Default for Settings {
+    fn default() -> Settings {
+        Settings::new(PathBuf::new())
+    }
 }
 
 impl Settings {
