@@ -20,6 +20,7 @@ mod process;
 pub mod seedbox;
 mod seeding;
 mod seeking;
+pub mod state;
 mod status;
 pub mod web_seed;
 
