@@ -69,6 +69,8 @@ pub(super) struct EventLoop<D: Driver> {
     pub(super) ahead: Vec<BlockRef>,
     pub(super) cold: Vec<ColdRange>,
     pub(super) failures: Vec<(TorrentId, String)>,
+    /// Torrents whose end the mailbox was told of.
+    pub(super) ended: u64,
     /// Where pieces of downloads go.
     pub(super) sinks: HashMap<TorrentId, Arc<dyn PieceSink>>,
     /// A piece that its sink had no room for.
@@ -203,16 +205,20 @@ impl<D: Driver> EventLoop<D> {
         while let Some(command) = self.mailbox.next() {
             match command {
                 Command::Add { id, torrent, payload, slots, download } => {
-                    self.payloads.insert(id, payload);
-                    self.shard.add(id, torrent, slots);
-                    if let Some(order) = download {
-                        self.download(id, order);
+                    // one that failed may come back before its connections are gone
+                    self.take_down();
+                    if self.shard.add(id, torrent, slots) {
+                        self.payloads.insert(id, payload);
+                        download.into_iter().for_each(|order| self.download(id, order));
                     }
                 }
                 Command::Attach(attachment) => self.attach(attachment, now),
                 Command::Publish { id, files } => self.shard.publish(id, files),
                 Command::SuperSeed { id } => self.shard.super_seed(id),
-                Command::Withdraw { id, reason } => self.withdraw(id, reason),
+                Command::Withdraw { id, reason } => {
+                    self.failures.retain(|(failed, _)| *failed != id);
+                    self.withdraw(id, reason);
+                }
                 Command::Dial { id, address, place } => self.dial(id, address, place, now),
                 Command::Slots { id, slots } => self.shard.set_slots(id, slots),
                 Command::UploadLimit(rate) => self.shard.set_upload_limit(rate, now),
@@ -285,10 +291,22 @@ impl<D: Driver> EventLoop<D> {
         self.ticked = Instant::now();
     }
 
+    /// Tells of torrents that are gone, as far as there is room.
+    fn tell_ended(&mut self) {
+        while let Some(status) = self.shard.next_ended() {
+            if let Err(status) = self.mailbox.tell_ended(status) {
+                return self.shard.keep_ended(status);
+            }
+            self.ended += 1;
+        }
+    }
+
     pub(super) fn publish(&mut self, busy_per_mille: u32) {
+        self.tell_ended();
         self.mailbox.publish(Snapshot {
             totals: self.shard.totals().clone(),
             torrents: self.shard.torrents(),
+            ended: self.ended,
             peers: self.shard.peers(PEERS_SHOWN),
             failures: self.failures.clone(),
             connections: self.shard.connections(),

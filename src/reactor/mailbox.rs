@@ -23,6 +23,8 @@ const COMMANDS: usize = 4_096;
 /// Connections that other reactors accepted and that wait for this one. More are not greeted in time anyway: see
 /// [`HANDSHAKES`](crate::limits::HANDSHAKES).
 pub(super) const ARRIVALS: usize = 1_024;
+/// Last numbers of torrents that wait to be taken. Those beyond stay with the reactor, which lists them in its snapshots.
+const ENDED: usize = 1_024;
 /// Peers in a snapshot: what a screen can show.
 pub(super) const PEERS_SHOWN: usize = 1_000;
 
@@ -91,9 +93,11 @@ pub struct Snapshot {
     pub totals: Totals,
     /// Its torrents.
     pub torrents: Vec<TorrentStatus>,
+    /// How many torrents had ended before, by [`Mailbox::ended`].
+    pub ended: u64,
     /// Some of its peers.
     pub peers: Vec<PeerStatus>,
-    /// Torrents that it had to stop, and why.
+    /// Torrents that it had to stop, and why, until they are withdrawn.
     pub failures: Vec<(TorrentId, String)>,
     /// Connections, handshakes included.
     pub connections: usize,
@@ -116,6 +120,7 @@ pub struct Mailbox {
     commands: ArrayQueue<Command>,
     arrivals: ArrayQueue<Arrival>,
     verdicts: ArrayQueue<Verdict>,
+    ended: ArrayQueue<TorrentStatus>,
     latest: ArrayQueue<Snapshot>,
     waker: Waker,
 }
@@ -132,7 +137,8 @@ impl std::fmt::Debug for Mailbox {
 impl Mailbox {
     pub(super) fn new(waker: Waker) -> Mailbox {
         let (commands, arrivals) = (ArrayQueue::new(COMMANDS), ArrayQueue::new(ARRIVALS));
-        Mailbox { commands, arrivals, verdicts: ArrayQueue::new(VERDICTS), latest: ArrayQueue::new(1), waker }
+        let (verdicts, ended) = (ArrayQueue::new(VERDICTS), ArrayQueue::new(ENDED));
+        Mailbox { commands, arrivals, verdicts, ended, latest: ArrayQueue::new(1), waker }
     }
 
     /// Gives the reactor an order; gives it back if the box is full, which the caller answers by trying again later.
@@ -167,6 +173,17 @@ impl Mailbox {
     /// The newest snapshot, if there has been one since the last call.
     pub fn latest(&self) -> Option<Snapshot> {
         self.latest.pop()
+    }
+
+    /// The last numbers of the next torrent that has ended. A snapshot whose count they are within lists it no more, one that was
+    /// made before may.
+    pub fn ended(&self) -> Option<TorrentStatus> {
+        self.ended.pop()
+    }
+
+    /// Tells of the end of a torrent; gives it back if too many wait.
+    pub(super) fn tell_ended(&self, status: TorrentStatus) -> Result<(), TorrentStatus> {
+        self.ended.push(status)
     }
 
     pub(super) fn next(&self) -> Option<Command> {

@@ -105,6 +105,7 @@ fn make<D: Driver>(config: ReactorConfig) -> io::Result<EventLoop<D>> {
         ahead: Vec::new(),
         cold: Vec::new(),
         failures: Vec::new(),
+        ended: 0,
         sinks: HashMap::new(),
         waiting_whole: None,
         unjudged: 0,

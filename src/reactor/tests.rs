@@ -295,6 +295,31 @@ fn a_peer_that_we_dial_is_greeted_and_served() {
     });
 }
 
+/// It was kept for ever, and its end was told again with every snapshot.
+#[test]
+fn what_a_withdrawn_torrent_sent_is_told_once_and_nothing_is_kept_of_it() {
+    on_both_drivers(|ring| {
+        let (broken, removed) = (Content::new(1), Content::new(2));
+        let mut seeder = Seeder::new(ring, &[&broken, &removed]);
+        let (mut victim, mut other) = (seeder.connect(&broken), seeder.connect(&removed));
+        [&mut victim, &mut other].into_iter().for_each(RawPeer::wait_for_slot);
+        seeder.download(&mut other, &removed);
+        broken.file().set_len(10).expect("a file");
+        assert!(victim.download(&broken.blocks(), &broken.bytes).is_err(), "its connection is closed");
+        for content in [&broken, &removed] {
+            seeder.send(Command::Withdraw { id: content.id(), reason: Reason::Stopped });
+        }
+        assert!(other.hear(|_| ()).is_err(), "its connection is closed");
+        let mailbox = seeder.reactor.mailbox().clone();
+        let last = seeder.end();
+        assert!(last.torrents.is_empty() && last.failures.is_empty(), "{:?} {:?}", last.torrents, last.failures);
+        let mut ended: Vec<_> = std::iter::from_fn(|| mailbox.ended()).map(|last| (last.id, last.sent)).collect();
+        ended.sort();
+        assert_eq!((last.ended, ended[1]), (2, (removed.id(), u64::from(LENGTH))));
+        assert_eq!(last.totals.sent, ended[0].1 + ended[1].1);
+    });
+}
+
 /// Rejects were moved to a buffer without a bound beside the socket, so this grew for as long as the peer kept writing.
 #[test]
 fn who_makes_us_answer_and_reads_nothing_is_closed() {

@@ -42,6 +42,8 @@ pub(super) struct Entry {
     pub(super) content: Arc<Content>,
     pub(super) identities: Arc<[storage::Identity]>,
     pub(super) shared: Shared,
+    /// Sent by reactors that keep nothing of it any more.
+    pub(super) sent_before: u64,
     pub(super) upload_rate: u64,
     pub(super) peers: usize,
     pub(super) unchoked: usize,
@@ -61,6 +63,7 @@ impl Entry {
             content,
             identities,
             shared: Shared::default(),
+            sent_before: 0,
             upload_rate: 0,
             peers: 0,
             unchoked: 0,

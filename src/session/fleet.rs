@@ -75,6 +75,10 @@ const PORTS: std::ops::RangeInclusive<u16> = 6881..=6889;
 pub struct Fleet {
     reactors: Vec<Reactor>,
     latest: Vec<Option<Snapshot>>,
+    /// Ended torrents that each reactor told of, up to its latest snapshot.
+    told: Vec<u64>,
+    /// Of these, what has not been taken.
+    ended: Vec<TorrentStatus>,
     /// Orders that a full mailbox did not take, in order, by reactor.
     pending: Vec<VecDeque<Command>>,
     port: u16,
@@ -130,6 +134,8 @@ impl Fleet {
         let mut fleet = Fleet {
             reactors,
             latest: vec![None; count],
+            told: vec![0; count],
+            ended: Vec::new(),
             pending: (0..count).map(|_| VecDeque::new()).collect(),
             port,
             driver: if ring { "io_uring" } else { "epoll" },
@@ -269,11 +275,22 @@ impl Fleet {
     }
 
     fn collect(&mut self) {
-        for (reactor, latest) in self.reactors.iter().zip(&mut self.latest) {
-            if let Some(snapshot) = reactor.mailbox().latest() {
-                *latest = Some(snapshot);
+        for ((reactor, latest), told) in self.reactors.iter().zip(&mut self.latest).zip(&mut self.told) {
+            let Some(snapshot) = reactor.mailbox().latest() else { continue };
+            // just those that this snapshot lists no more, so that both together are the numbers of one moment
+            while *told < snapshot.ended {
+                let Some(status) = reactor.mailbox().ended() else { break };
+                self.ended.push(status);
+                *told += 1;
             }
+            *latest = Some(snapshot);
         }
+    }
+
+    /// The last numbers of torrents that a reactor keeps nothing of any more, since the last call. What one sent is in no snapshot
+    /// from now on: it is to be added to what is known.
+    pub fn take_ended(&mut self) -> Vec<TorrentStatus> {
+        std::mem::take(&mut self.ended)
     }
 
     /// The latest snapshot of each reactor that has published one.

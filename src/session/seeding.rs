@@ -275,9 +275,15 @@ impl Session {
         let seconds = self.turned.elapsed().as_secs_f64().max(0.001);
         self.turned = Instant::now();
         let mut sums: HashMap<TorrentId, (u64, usize, usize)> = HashMap::new();
+        let ended = self.fleet.take_ended();
+        for torrent in &ended {
+            self.torrents.get_mut(&torrent.id).into_iter().for_each(|entry| entry.sent_before += torrent.sent);
+        }
         for torrent in self.fleet.snapshots().flat_map(|snapshot| &snapshot.torrents) {
             let sum = sums.entry(torrent.id).or_default();
             *sum = (sum.0 + torrent.sent, sum.1 + torrent.peers, sum.2 + torrent.unchoked);
+        }
+        for torrent in ended.iter().chain(self.fleet.snapshots().flat_map(|snapshot| &snapshot.torrents)) {
             let Some(entry) = self.torrents.get_mut(&torrent.id) else { continue };
             entry.availability = torrent.availability;
             if let (Some(download), Some(status)) = (&mut entry.download, &torrent.download) {
@@ -286,6 +292,7 @@ impl Session {
         }
         for (id, entry) in &mut self.torrents {
             let (sent, peers, unchoked) = sums.get(id).copied().unwrap_or_default();
+            let sent = entry.sent_before + sent;
             let before = entry.shared.uploaded.swap(sent, Ordering::Relaxed);
             #[expect(
                 clippy::cast_possible_truncation,

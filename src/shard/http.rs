@@ -148,9 +148,11 @@ impl Shard {
         }
         let Stage::Http(client) = &mut connection.stage else { return };
         connection.output.extend_from_slice(head);
+        let torrent = body.as_ref().map(Body::torrent);
         self.http_bodies += usize::from(body.is_some());
         client.answered(body, ending, now);
         self.totals.requests += 1;
+        torrent.into_iter().for_each(|id| self.link(id));
     }
 
     /// What `/INFO-HASH/PATH` names. Whatever is not published is not there, and nobody can tell why.
@@ -193,8 +195,10 @@ impl Shard {
             if busy || connection.closing.is_some() || client.body().is_some_and(|body| !body.is_empty()) {
                 continue;
             }
+            let (torrent, ending) = (client.body().map(Body::torrent), client.ending());
             self.http_bodies -= usize::from(client.body_sent(now));
-            match client.ending() {
+            torrent.into_iter().for_each(|id| self.unlink(id));
+            match ending {
                 Some(reason) => self.close(key, reason),
                 None => self.received(key, &[], now),
             }

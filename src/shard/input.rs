@@ -109,6 +109,7 @@ impl Shard {
         let had = if hides { &Pieces::None } else { &swarm.had };
         let peer = Peer::new(theirs, address, &known, had, &ours, &mut connection.output);
         swarm.joined(key, &peer, now);
+        swarm.links += usize::from(dialled.is_none());
         connection.stage = Stage::Peer(torrent, Box::new(peer));
         connection.shown = hides.then(|| Box::new(Shown::nothing(now)));
         self.greeting -= 1;

@@ -4,8 +4,10 @@ use std::collections::BTreeMap;
 use std::net::IpAddr;
 use std::sync::Arc;
 
+use fastrand::Rng;
+
 use crate::clock::Time;
-use crate::ids::{BlockRef, PeerId, PeerKey, PieceIndex};
+use crate::ids::{BlockRef, PeerId, PeerKey, PieceIndex, TorrentId};
 use crate::limits::BLOCK;
 use crate::metainfo::PathIndex;
 use crate::peer::{Peer, Pieces, Torrent};
@@ -14,6 +16,7 @@ use crate::schedule::picker::Manner;
 
 use super::download::{Downloading, Incoming, holds};
 use super::super_seed::SuperSeed;
+use super::torrents::TorrentStatus;
 
 /// A torrent and its connections.
 #[derive(Debug)]
@@ -34,9 +37,32 @@ pub(super) struct Swarm {
     /// Slots that it may have; used by the fixed policy alone.
     pub(super) slots: usize,
     pub(super) sent: u64,
+    /// Connections that are about it, greetings that we opened and HTTP bodies included.
+    pub(super) links: usize,
+    /// It goes with its last connection.
+    pub(super) withdrawn: bool,
 }
 
 impl Swarm {
+    /// A complete torrent that nobody is connected to.
+    pub(super) fn new(torrent: Arc<Torrent>, slots: usize, random: &mut Rng) -> Swarm {
+        let told = Rarity::new(torrent.geometry.pieces(), random);
+        Swarm {
+            torrent,
+            peers: BTreeMap::new(),
+            had: Pieces::All,
+            told,
+            download: None,
+            super_seed: None,
+            files: None,
+            unchoked: 0,
+            slots,
+            sent: 0,
+            links: 0,
+            withdrawn: false,
+        }
+    }
+
     /// A peer has come that has said nothing yet.
     pub(super) fn joined(&mut self, key: PeerKey, peer: &Peer, now: Time) {
         self.peers.insert(peer.id(), key);
@@ -81,6 +107,22 @@ impl Swarm {
     pub(super) fn availability(&self) -> u32 {
         let rarest = self.rarity().rarest_first(&mut fastrand::Rng::with_seed(0)).next();
         rarest.map_or(0, |piece| self.rarity().count(piece))
+    }
+
+    /// For display.
+    pub(super) fn status(&self, id: TorrentId, interested: usize) -> TorrentStatus {
+        TorrentStatus {
+            id,
+            sent: self.sent,
+            peers: self.peers.len(),
+            interested,
+            unchoked: self.unchoked,
+            slots: self.slots,
+            availability: self.availability(),
+            super_seeding: self.super_seed.as_ref().is_some_and(|seed| !seed.is_over()),
+            had: self.had.count(self.torrent.geometry.pieces()),
+            download: self.download.as_ref().map(|download| download.status()),
+        }
     }
 
     /// Nothing is wanted of anybody.

@@ -1,6 +1,7 @@
 //! A shard in virtual time, driven by the bytes that peers send. Whatever a test does, [`Shard::check`] recounts all books
 //! after it.
 
+mod ending;
 mod greeting;
 mod http;
 mod leeching;
@@ -238,6 +239,9 @@ impl Shard {
             }
             let known: HashSet<PeerKey> = peers.iter().map(|(key, _)| *key).collect();
             assert!(swarm.peers.values().all(|key| known.contains(key)), "who is listed is connected");
+            let links = self.connections.iter().filter(|(_, c)| c.torrent() == Some(*id)).count();
+            assert_eq!(swarm.links, links, "who is about a torrent is counted");
+            assert!(!swarm.withdrawn || links > 0, "a withdrawn torrent goes with its last connection");
             for piece in [0, 1, swarm.torrent.geometry.pieces() - 1].map(PieceIndex) {
                 let having =
                     peers.iter().filter(|(_, c)| c.peer().is_some_and(|(_, peer)| peer.pieces().contains(piece)));

@@ -1,12 +1,11 @@
 //! The torrents of a shard: which peers each has, what is known of its pieces.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::HashMap;
 use std::net::SocketAddr;
 use std::sync::Arc;
 
 use crate::ids::{InfoHash, PeerKey, TorrentId};
-use crate::peer::{Peer, Pieces, Reason, Torrent};
-use crate::schedule::Rarity;
+use crate::peer::{Peer, Reason, Torrent};
 
 use super::connection::Connection;
 use super::swarm::Swarm;
@@ -84,32 +83,28 @@ pub struct PeerStatus {
 }
 
 impl Shard {
-    /// Serves a torrent from now on.
-    pub fn add(&mut self, id: TorrentId, torrent: Arc<Torrent>, slots: usize) {
-        let rarity = Rarity::new(torrent.geometry.pieces(), &mut self.rng);
+    /// Serves a torrent from now on; `false`: it is served already, and nothing changed. One that was withdrawn is served until
+    /// its connections were taken down.
+    pub fn add(&mut self, id: TorrentId, torrent: Arc<Torrent>, slots: usize) -> bool {
+        if self.swarms.contains_key(&id) {
+            return false;
+        }
         self.by_hash.insert(torrent.info_hash, id);
-        let (peers, had) = (BTreeMap::new(), Pieces::All);
-        let swarm = Swarm {
-            torrent,
-            peers,
-            had,
-            told: rarity,
-            download: None,
-            super_seed: None,
-            files: None,
-            unchoked: 0,
-            slots,
-            sent: 0,
-        };
-        self.swarms.insert(id, swarm);
+        self.swarms.insert(id, Swarm::new(torrent, slots, &mut self.rng));
+        true
     }
 
-    /// Serves it no more: its connections end with `reason`, new ones are refused.
+    /// Serves it no more: its connections end with `reason`, new ones are refused, and with the last connection what is kept
+    /// of it goes.
     pub fn withdraw(&mut self, id: TorrentId, reason: Reason) {
-        let Some(swarm) = self.swarms.get(&id) else { return };
+        let Some(swarm) = self.swarms.get_mut(&id) else { return };
+        swarm.withdrawn = true;
         // another torrent of the same hash may have been added since
         if self.by_hash.get(&swarm.torrent.info_hash) == Some(&id) {
             self.by_hash.remove(&swarm.torrent.info_hash);
+        }
+        if swarm.links == 0 {
+            return self.end(id);
         }
         let keys: Vec<PeerKey> =
             self.connections.iter().filter(|(_, c)| c.torrent() == Some(id)).map(|(key, _)| key).collect();
@@ -135,39 +130,61 @@ impl Shard {
         if let Some(shown) = &connection.shown {
             self.forget_shown(torrent, key, shown);
         }
+        if !peer.is_choked() {
+            // a slot is free again
+            self.unchoked -= 1;
+            self.slots_settled = false;
+        }
         let Some(swarm) = self.swarms.get_mut(&torrent) else { return };
+        swarm.unchoked -= usize::from(!peer.is_choked());
         // a silent connection may have been replaced by another of the same peer, which stays listed
         if swarm.peers.get(&peer.id()) == Some(&key) {
             swarm.peers.remove(&peer.id());
         }
         swarm.left(key, peer.pieces(), connection.address.ip());
-        if !peer.is_choked() {
-            // a slot is free again
-            swarm.unchoked -= 1;
-            self.unchoked -= 1;
-            self.slots_settled = false;
+    }
+
+    /// A connection is about this torrent from now on.
+    pub(super) fn link(&mut self, id: TorrentId) {
+        if let Some(swarm) = self.swarms.get_mut(&id) {
+            swarm.links += 1;
         }
     }
 
-    /// All torrents, for display.
+    /// A connection is about it no more. With the last one a torrent goes that was withdrawn.
+    pub(super) fn unlink(&mut self, id: TorrentId) {
+        let Some(swarm) = self.swarms.get_mut(&id) else { return };
+        swarm.links -= 1;
+        if swarm.withdrawn && swarm.links == 0 {
+            self.end(id);
+        }
+    }
+
+    /// Drops what is kept of a torrent that nobody is connected to; its last numbers wait for [`Shard::next_ended`].
+    pub(super) fn end(&mut self, id: TorrentId) {
+        if let Some(swarm) = self.swarms.remove(&id) {
+            self.ended.push_back(swarm.status(id, 0));
+        }
+    }
+
+    /// The last numbers of a torrent that is gone from here; no other list has them from now on.
+    pub fn next_ended(&mut self) -> Option<TorrentStatus> {
+        self.ended.pop_front()
+    }
+
+    /// Takes back what there was no room to tell; [`Shard::torrents`] lists it until then.
+    pub fn keep_ended(&mut self, status: TorrentStatus) {
+        self.ended.push_front(status);
+    }
+
+    /// All torrents that are served, and those whose end has not been told.
     pub fn torrents(&self) -> Vec<TorrentStatus> {
         let mut interested: HashMap<TorrentId, usize> = HashMap::new();
         for (torrent, peer) in self.connections.iter().filter_map(|(_, connection)| connection.peer()) {
             *interested.entry(torrent).or_default() += usize::from(peer.is_interested());
         }
-        let status = |(&id, swarm): (&TorrentId, &Swarm)| TorrentStatus {
-            id,
-            sent: swarm.sent,
-            peers: swarm.peers.len(),
-            interested: interested.get(&id).copied().unwrap_or(0),
-            unchoked: swarm.unchoked,
-            slots: swarm.slots,
-            availability: swarm.availability(),
-            super_seeding: swarm.super_seed.as_ref().is_some_and(|seed| !seed.is_over()),
-            had: swarm.had.count(swarm.torrent.geometry.pieces()),
-            download: swarm.download.as_ref().map(|download| download.status()),
-        };
-        self.swarms.iter().map(status).collect()
+        let status = |(id, swarm): (&TorrentId, &Swarm)| swarm.status(*id, interested.get(id).copied().unwrap_or(0));
+        self.swarms.iter().map(status).chain(self.ended.iter().cloned()).collect()
     }
 
     /// The rate of the round that runs, or that of the last one while it is new.

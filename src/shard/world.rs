@@ -17,6 +17,7 @@ use super::connection::{Connection, Stage, Wait};
 use super::leeching::News;
 use super::swarm::Swarm;
 use super::table::Table;
+use super::torrents::TorrentStatus;
 
 /// What a shard is told at start.
 #[derive(Clone, Debug)]
@@ -61,6 +62,8 @@ pub struct Shard {
     pub(super) rng: fastrand::Rng,
     pub(super) swarms: BTreeMap<TorrentId, Swarm>,
     pub(super) by_hash: HashMap<InfoHash, TorrentId>,
+    /// Last numbers of torrents that are gone, not told yet.
+    pub(super) ended: VecDeque<TorrentStatus>,
     pub(super) connections: Table<Connection>,
     pub(super) greeting: usize,
     pub(super) turns: Turns,
@@ -105,6 +108,7 @@ impl Shard {
             rng: fastrand::Rng::with_seed(config.seed),
             swarms: BTreeMap::new(),
             by_hash: HashMap::new(),
+            ended: VecDeque::new(),
             connections: Table::default(),
             greeting: 0,
             turns: Turns::new(0),
@@ -174,6 +178,7 @@ impl Shard {
         }
         self.totals.dialled += 1;
         let key = self.insert(address, Stage::Greeting(Some(torrent)), now);
+        self.link(torrent);
         let hello = Handshake { reserved: Reserved::OURS, info_hash, peer_id: self.config.identity.peer_id };
         let connection = self.connections.get_mut(key)?;
         hello.encode(&mut connection.output);
@@ -245,6 +250,7 @@ impl Shard {
             Stage::Peer(torrent, peer) => self.leave(key, *torrent, peer, &connection),
             Stage::Http(client) => self.leave_http(client),
         }
+        connection.torrent().into_iter().for_each(|id| self.unlink(id));
         Some((key, connection.address, reason))
     }
 
