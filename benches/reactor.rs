@@ -17,7 +17,7 @@ use sower::limits::{BLOCK, CHUNK};
 use sower::peer::{Identity, Torrent};
 use sower::reactor::driver::{DriverConfig, probe};
 use sower::reactor::sockets::Options;
-use sower::reactor::{Admission, Command, Reactor, ReactorConfig, Spread, start};
+use sower::reactor::{Admission, Command, Reactor, ReactorConfig, Serving, Spread, Wanted, start};
 use sower::schedule::Slots;
 use sower::shard::Config;
 use sower::transmit::SendMode;
@@ -64,12 +64,14 @@ impl Seeder {
             shard,
             admission: Arc::new(Admission::new(1_000, (1, 2))),
             spread: Spread::new(1),
+            wanted: Wanted::new(),
         });
         pin(OTHER);
         let (info, geometry) = (vec![0; 100].into(), content.geometry());
         let torrent = Arc::new(Torrent { info_hash: INFO_HASH, geometry, info, private: false });
         let reactor = reactor.expect("a reactor");
-        let add = Command::Add { id: TorrentId(1), torrent, payload: content.payload(), slots: 0, download: None };
+        let serving = Serving::new(torrent, content.payload());
+        let add = Command::Add { id: TorrentId(1), serving, slots: 0, download: None };
         assert!(reactor.mailbox().send(add).is_ok(), "the mailbox has room");
         Seeder { reactor, address }
     }

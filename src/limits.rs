@@ -12,6 +12,9 @@ pub const CHUNK: u32 = 256 * 1024;
 pub const REQUESTS_PER_PEER: usize = 2_000;
 /// Bytes that are kept of a peer that asks for more than may wait: what was received already when receiving stopped.
 pub const HELD_INPUT: usize = 4 * 1024 * 1024;
+/// Bytes that are kept of a connection that waits for its torrent to be read from disk: a handshake, an extension handshake and the
+/// bitfield of 400,000 pieces, which is all that is said before we have answered. With [`HANDSHAKES`] of them it is 64 MiB.
+pub const AWAITING_INPUT: usize = 64 * 1024;
 /// Requests that we keep waiting at one peer: 8 MiB. Transmission drops more silently, libtorrent takes 500 by default.
 pub const REQUESTS_IN_FLIGHT: usize = 500;
 /// Pieces that a download has under way at least, whatever memory it may use: fewer would stop it whenever a peer stops.

@@ -59,6 +59,8 @@ reasons! {
     HttpFlood = "http requests not waited for",
     /// A torrent that we do not serve.
     UnknownTorrent = "unknown torrent",
+    /// A torrent of ours whose data is not there now.
+    Absent = "data absent",
     /// It answered our handshake with another torrent.
     WrongTorrent = "wrong torrent",
     /// A message of a length that its kind cannot have.

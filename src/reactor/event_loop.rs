@@ -14,14 +14,15 @@ use crate::storage::{ColdRange, Maps, Payload, Residency};
 use crate::transmit::{Chunk, Outgoing, Transmitter};
 
 use super::admission::Admission;
-use super::download::PieceSink;
+use super::download::{DownloadOrder, PieceSink};
 use super::driver::{Driver, Event, Token};
-use super::mailbox::{Command, Mailbox, PEERS_SHOWN, Snapshot};
+use super::mailbox::{Command, Mailbox, PEERS_SHOWN, Serving, Snapshot};
 use super::paging::Paging;
 use super::sockets::Options;
 use super::spread::{Arrival, Place, Spread};
 use super::stopwatch::Stopwatch;
 use super::turn_times::Step;
+use super::wanted::Wanted;
 
 /// Turns between two looks at the driver: 32 chunks take about a millisecond, the longest that a new event waits.
 const TURNS: usize = 32;
@@ -79,6 +80,7 @@ pub(super) struct EventLoop<D: Driver> {
     pub(super) unjudged: usize,
     pub(super) admission: Arc<Admission>,
     pub(super) spread: Arc<Spread>,
+    pub(super) wanted: Arc<Wanted>,
     /// Its place in the spread.
     pub(super) number: usize,
     pub(super) mailbox: Arc<Mailbox>,
@@ -102,6 +104,7 @@ impl<D: Driver> EventLoop<D> {
             let now = self.now();
             events.drain(..).for_each(|event| self.apply(event, now));
             self.hand_out_pieces();
+            self.tell_wanted();
             self.stopwatch.stepped(Step::Events);
             self.shard.release_paced(now);
             self.tick(now);
@@ -204,14 +207,11 @@ impl<D: Driver> EventLoop<D> {
     fn read_mail(&mut self, now: Time) {
         while let Some(command) = self.mailbox.next() {
             match command {
-                Command::Add { id, torrent, payload, slots, download } => {
-                    // one that failed may come back before its connections are gone
-                    self.take_down();
-                    if self.shard.add(id, torrent, slots) {
-                        self.payloads.insert(id, payload);
-                        download.into_iter().for_each(|order| self.download(id, order));
-                    }
-                }
+                Command::Add { id, serving, slots, download } => self.add(id, serving, slots, download),
+                Command::Know { torrents, published } => self.shard.know(&torrents, published),
+                Command::Forget { info_hash } => self.shard.forget(info_hash),
+                Command::Sleep { id } => self.sleep(id),
+                Command::Refuse { id } => self.shard.turn_down(id),
                 Command::Attach(attachment) => self.attach(attachment, now),
                 Command::Publish { id, files } => self.shard.publish(id, files),
                 Command::SuperSeed { id } => self.shard.super_seed(id),
@@ -231,8 +231,29 @@ impl<D: Driver> EventLoop<D> {
         self.read_verdicts(now);
     }
 
+    fn add(&mut self, id: TorrentId, serving: Serving, slots: usize, download: Option<DownloadOrder>) {
+        // one that failed may come back before its connections are gone
+        self.take_down();
+        if self.shard.add(id, serving.torrent, slots) {
+            self.payloads.insert(id, serving.payload);
+            download.into_iter().for_each(|order| self.download(id, order));
+            serving.files.into_iter().for_each(|files| self.shard.publish(id, files));
+        }
+    }
+
+    fn sleep(&mut self, id: TorrentId) {
+        if self.shard.sleep(id) {
+            self.let_go(id);
+        }
+    }
+
     fn withdraw(&mut self, id: TorrentId, reason: Reason) {
         self.shard.withdraw(id, reason);
+        self.let_go(id);
+    }
+
+    /// Drops what the reactor keeps of a torrent.
+    fn let_go(&mut self, id: TorrentId) {
         self.payloads.remove(&id);
         self.sinks.remove(&id);
         self.paging.forget(id);
@@ -291,6 +312,14 @@ impl<D: Driver> EventLoop<D> {
         self.ticked = Instant::now();
     }
 
+    fn tell_wanted(&mut self) {
+        while let Some(id) = self.shard.next_wanted() {
+            if let Err(id) = self.wanted.tell(id) {
+                return self.shard.keep_wanted(id);
+            }
+        }
+    }
+
     /// Tells of torrents that are gone, as far as there is room.
     fn tell_ended(&mut self) {
         while let Some(status) = self.shard.next_ended() {
@@ -310,6 +339,8 @@ impl<D: Driver> EventLoop<D> {
             peers: self.shard.peers(PEERS_SHOWN),
             failures: self.failures.clone(),
             connections: self.shard.connections(),
+            dormant: self.shard.dormant_torrents(),
+            awaiting: self.shard.awaiting(),
             unchoked: self.shard.unchoked(),
             waiting: self.shard.waiting(),
             busy_per_mille,

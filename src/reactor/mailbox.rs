@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use crossbeam::queue::ArrayQueue;
 
-use crate::ids::TorrentId;
+use crate::ids::{InfoHash, TorrentId};
 use crate::metainfo::PathIndex;
 use crate::peer::{Reason, Torrent};
 use crate::shard::{PeerStatus, TorrentStatus, Totals};
@@ -30,18 +30,38 @@ pub(super) const PEERS_SHOWN: usize = 1_000;
 
 /// An order to a reactor.
 pub enum Command {
-    /// Serve a torrent.
+    /// Serve a torrent. One that is served already stays as it is.
     Add {
         /// Its name from now on.
         id: TorrentId,
-        /// What peers are told.
-        torrent: Arc<Torrent>,
-        /// Where its bytes are.
-        payload: Payload,
+        /// What it consists of.
+        serving: Serving,
         /// Slots, for the fixed policy.
         slots: usize,
         /// What is to be downloaded of it; `None`: all of it is here.
         download: Option<DownloadOrder>,
+    },
+    /// These torrents are ours, and come by `Add` when somebody wants one.
+    Know {
+        /// Which, and their names from now on.
+        torrents: Arc<[(InfoHash, TorrentId)]>,
+        /// Their files may be asked for by HTTP.
+        published: bool,
+    },
+    /// A torrent that is known and not served is ours no more.
+    Forget {
+        /// Which.
+        info_hash: InfoHash,
+    },
+    /// Keep nothing of a torrent but that it is known, unless somebody is connected to it or it is not whole.
+    Sleep {
+        /// Which.
+        id: TorrentId,
+    },
+    /// A torrent that is wanted cannot be added now: close who waits for it.
+    Refuse {
+        /// Which.
+        id: TorrentId,
     },
     /// Take up a connection that was made elsewhere.
     Attach(Attachment),
@@ -86,6 +106,24 @@ pub enum Command {
     Stop,
 }
 
+/// What a reactor is given of a torrent.
+#[derive(Clone)]
+pub struct Serving {
+    /// What peers are told.
+    pub torrent: Arc<Torrent>,
+    /// Where its bytes are.
+    pub payload: Payload,
+    /// Its files, if they are served by HTTP as well.
+    pub files: Option<Arc<PathIndex>>,
+}
+
+impl Serving {
+    /// One that is served to peers alone.
+    pub fn new(torrent: Arc<Torrent>, payload: Payload) -> Serving {
+        Serving { torrent, payload, files: None }
+    }
+}
+
 /// A reactor's state, once a second, and once more at its end.
 #[derive(Clone, Debug)]
 pub struct Snapshot {
@@ -101,6 +139,10 @@ pub struct Snapshot {
     pub failures: Vec<(TorrentId, String)>,
     /// Connections, handshakes included.
     pub connections: usize,
+    /// Torrents that are known and not in memory.
+    pub dormant: usize,
+    /// Connections that wait for one of them.
+    pub awaiting: usize,
     /// Unchoked peers.
     pub unchoked: usize,
     /// Interested peers without a slot.

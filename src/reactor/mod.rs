@@ -21,11 +21,13 @@ mod stopwatch;
 #[cfg(test)]
 mod tests;
 mod turn_times;
+mod wanted;
 
 pub use admission::Admission;
 pub use download::{Attachment, DownloadOrder, PieceSink};
-pub use mailbox::{Command, Mailbox, Snapshot};
+pub use mailbox::{Command, Mailbox, Serving, Snapshot};
 pub use paging::PagingCounters;
 pub use spread::{Place, Spread};
 pub use start::{Reactor, ReactorConfig, StartError, start};
 pub use turn_times::{Step, TurnTimes};
+pub use wanted::Wanted;

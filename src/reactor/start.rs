@@ -22,6 +22,7 @@ use super::paging::Paging;
 use super::sockets::Options;
 use super::spread::Spread;
 use super::stopwatch::Stopwatch;
+use super::wanted::Wanted;
 
 /// What a reactor is made of.
 pub struct ReactorConfig {
@@ -43,6 +44,8 @@ pub struct ReactorConfig {
     pub admission: Arc<Admission>,
     /// Connections by reactor.
     pub spread: Arc<Spread>,
+    /// Torrents that peers ask for, over all reactors.
+    pub wanted: Arc<Wanted>,
 }
 
 /// Why a reactor did not start.
@@ -111,6 +114,7 @@ fn make<D: Driver>(config: ReactorConfig) -> io::Result<EventLoop<D>> {
         unjudged: 0,
         admission: config.admission,
         spread: config.spread,
+        wanted: config.wanted,
         number: config.number,
         options: config.options,
         origin: Instant::now(),

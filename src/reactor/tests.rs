@@ -78,7 +78,7 @@ impl Content {
         let payload = Payload::new(Arc::new(geometry()), Arc::new(Folder(self.folder.path().to_owned())));
         let info_hash = InfoHash([self.number; 20]);
         let torrent = Torrent { info_hash, geometry: geometry(), info: vec![b'x'; 100].into(), private: false };
-        Command::Add { id: self.id(), torrent: Arc::new(torrent), payload, slots: 4, download: None }
+        Command::Add { id: self.id(), serving: Serving::new(Arc::new(torrent), payload), slots: 4, download: None }
     }
 
     fn blocks(&self) -> Vec<BlockRef> {
@@ -104,6 +104,7 @@ fn config(ring: bool, port: u16, listeners: Vec<std::os::fd::OwnedFd>) -> Reacto
         shard,
         admission: Arc::new(Admission::new(64, (1, 2))),
         spread: Spread::new(1),
+        wanted: Wanted::new(),
     }
 }
 
@@ -112,6 +113,7 @@ struct Seeder {
     reactor: Reactor,
     address: SocketAddr,
     spread: Arc<Spread>,
+    wanted: Arc<Wanted>,
 }
 
 impl Seeder {
@@ -120,10 +122,10 @@ impl Seeder {
         let listener = listener(how).expect("a free port");
         let port = local_address(&listener).expect("bound").port();
         let config = config(ring, port, vec![listener]);
-        let spread = config.spread.clone();
+        let (spread, wanted) = (config.spread.clone(), config.wanted.clone());
         let reactor = start(config);
         let address = SocketAddr::from(([127, 0, 0, 1], port));
-        let seeder = Seeder { reactor: reactor.expect("a reactor"), address, spread };
+        let seeder = Seeder { reactor: reactor.expect("a reactor"), address, spread, wanted };
         contents.iter().for_each(|content| seeder.send(content.add()));
         seeder
     }
@@ -150,6 +152,14 @@ impl Seeder {
         let last = self.reactor.mailbox().latest().expect("a last snapshot");
         let reasons: Vec<_> = Reason::ALL.iter().filter(|reason| last.totals.closed[**reason as usize] > 0).collect();
         panic!("{error} ({stopped:?}): closed for {reasons:?}, {:?}, {:?}", last.failures, last.transmit);
+    }
+
+    /// What is wanted, as soon as something is.
+    fn wanted(&self) -> Vec<TorrentId> {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().expect("a runtime");
+        let wait = async { tokio::time::timeout(PATIENCE, self.wanted.notified()).await };
+        runtime.block_on(wait).expect("somebody asks");
+        self.wanted.take()
     }
 
     fn end(mut self) -> Snapshot {
@@ -317,6 +327,45 @@ fn what_a_withdrawn_torrent_sent_is_told_once_and_nothing_is_kept_of_it() {
         ended.sort();
         assert_eq!((last.ended, ended[1]), (2, (removed.id(), u64::from(LENGTH))));
         assert_eq!(last.totals.sent, ended[0].1 + ended[1].1);
+    });
+}
+
+#[test]
+fn a_peer_that_asks_for_a_dormant_torrent_waits_until_it_is_added_and_it_sleeps_when_they_are_gone() {
+    on_both_drivers(|ring| {
+        let content = Content::new(1);
+        let mut seeder = Seeder::new(ring, &[]);
+        let torrents = [(InfoHash([1; 20]), content.id()), (InfoHash([2; 20]), TorrentId(2))];
+        seeder.send(Command::Know { torrents: torrents.into(), published: false });
+        for _ in 0..2 {
+            let address = seeder.address;
+            let peer = std::thread::spawn(move || RawPeer::greet(TcpStream::connect(address).expect("it listens"), 1));
+            assert_eq!(seeder.wanted(), [content.id()]);
+            seeder.send(content.add());
+            let mut peer = peer.join().expect("no panic").expect("greeted");
+            peer.wait_for_slot();
+            seeder.download(&mut peer, &content);
+            drop(peer);
+            // the end of the connection has to come in first
+            let end = std::time::Instant::now() + PATIENCE;
+            let mut last = None;
+            while last.is_none() {
+                assert!(std::time::Instant::now() < end, "it does not sleep");
+                seeder.send(Command::Sleep { id: content.id() });
+                std::thread::sleep(Duration::from_millis(20));
+                last = seeder.reactor.mailbox().ended();
+            }
+            assert_eq!(last.map(|last| (last.id, last.sent)), Some((content.id(), u64::from(LENGTH))));
+        }
+        let refused = TcpStream::connect(seeder.address).expect("it listens");
+        let refused = std::thread::spawn(move || RawPeer::greet(refused, 2));
+        assert_eq!(seeder.wanted(), [TorrentId(2)]);
+        seeder.send(Command::Refuse { id: TorrentId(2) });
+        assert!(refused.join().expect("no panic").is_err());
+        let last = seeder.end();
+        assert_eq!((last.torrents.len(), last.dormant, last.awaiting, last.ended), (0, 2, 0, 2));
+        assert_eq!(last.totals.closed[Reason::Absent as usize], 1);
+        assert_eq!(last.totals.sent, 2 * u64::from(LENGTH));
     });
 }
 

@@ -16,11 +16,13 @@ use crate::reactor::congestion::{self, Congestion, CongestionChoice};
 use crate::reactor::driver::{DriverChoice, DriverConfig, RingRefused, probe};
 use crate::reactor::sockets::{self, Family, ListenError, Listening, Options};
 use crate::reactor::{Admission, Attachment, Command, DownloadOrder, Mailbox};
-use crate::reactor::{Reactor, ReactorConfig, Snapshot, Spread, StartError};
+use crate::reactor::{Reactor, ReactorConfig, Serving, Snapshot, Spread, StartError, Wanted};
 use crate::schedule::{ShardSlots, SlotShares, Slots, apportion};
 use crate::shard::{Config, TorrentStatus};
 use crate::storage::Payload;
 use crate::transmit::{SendMode, Transmitter};
+
+mod dormant;
 
 /// How reactors are run.
 #[derive(Clone, Debug)]
@@ -90,6 +92,7 @@ pub struct Fleet {
     shares: HashMap<TorrentId, SlotShares>,
     upload_limit: Option<u64>,
     spread: Arc<Spread>,
+    wanted: Arc<Wanted>,
     origin: Instant,
 }
 
@@ -109,7 +112,7 @@ impl Fleet {
         let port = sockets::local_address(&listeners[0])?.port();
         let identity = Arc::new(Identity { port, ..identity });
         let admission = Arc::new(Admission::new(config.connections_per_address, (rng.u64(..), rng.u64(..))));
-        let spread = Spread::new(listeners.len());
+        let (spread, wanted) = (Spread::new(listeners.len()), Wanted::new());
         let mut reactors = Vec::new();
         for (number, listener) in listeners.into_iter().enumerate() {
             reactors.push(crate::reactor::start(ReactorConfig {
@@ -121,6 +124,7 @@ impl Fleet {
                 sizes: if config.downloads { DriverConfig::for_payload() } else { DriverConfig::default() },
                 admission: admission.clone(),
                 spread: spread.clone(),
+                wanted: wanted.clone(),
                 shard: Config {
                     identity: identity.clone(),
                     slots: config.slots,
@@ -145,6 +149,7 @@ impl Fleet {
             shares: HashMap::new(),
             upload_limit: config.upload_limit,
             spread,
+            wanted,
             origin: Instant::now(),
         };
         fleet.share_upload_limit();
@@ -181,18 +186,20 @@ impl Fleet {
         self.reactors.is_empty()
     }
 
-    /// Serves a torrent.
+    /// Serves a torrent to peers.
     pub fn add(&mut self, id: TorrentId, torrent: &Arc<Torrent>, payload: &Payload) {
+        self.serve(id, &Serving::new(torrent.clone(), payload.clone()));
+    }
+
+    /// Serves a torrent. One that is served already stays as it is.
+    pub fn serve(&mut self, id: TorrentId, serving: &Serving) {
         let slots = if let Slots::Fixed(slots) = self.slots { slots } else { 0 };
         let shares = SlotShares::new(slots, self.reactors.len(), self.now());
         let granted = shares.granted().to_vec();
         self.shares.insert(id, shares);
         for (reactor, slots) in granted.into_iter().enumerate() {
             let slots = usize::try_from(slots).unwrap_or(usize::MAX);
-            self.order(
-                reactor,
-                Command::Add { id, torrent: torrent.clone(), payload: payload.clone(), slots, download: None },
-            );
+            self.order(reactor, Command::Add { id, serving: serving.clone(), slots, download: None });
         }
     }
 
@@ -200,7 +207,7 @@ impl Fleet {
     pub fn add_download(&mut self, id: TorrentId, torrent: Arc<Torrent>, payload: Payload, order: DownloadOrder) {
         assert_eq!(self.reactors.len(), 1, "a session that downloads has one reactor");
         let slots = if let Slots::Fixed(slots) = self.slots { usize::try_from(slots).unwrap_or(usize::MAX) } else { 0 };
-        self.order(0, Command::Add { id, torrent, payload, slots, download: Some(order) });
+        self.order(0, Command::Add { id, serving: Serving::new(torrent, payload), slots, download: Some(order) });
     }
 
     /// Has a torrent's reactor take up one end of a socket pair, at whose other end a peer speaks.

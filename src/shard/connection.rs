@@ -48,8 +48,10 @@ pub struct Connection {
     pub(super) shown: Option<Box<Shown>>,
     /// The block that is arriving.
     pub(super) incoming: Option<Box<Incoming>>,
-    /// It asks for more than may wait, and is not read for now.
+    /// It is not read for now: it asks for more than may wait, or waits for a torrent.
     pub(super) held: bool,
+    /// It is not read until this torrent is here.
+    pub(super) awaits: Option<TorrentId>,
     /// Control bytes for the socket.
     pub(super) output: Vec<u8>,
     /// In the list of connections with control bytes.

@@ -3,11 +3,11 @@
 //! A request beyond [`REQUESTS_PER_PEER`] is rejected where the peer speaks Fast. Without Fast there is no word for that, and a
 //! request that is dropped in silence is waited for without end: rTorrent, which sizes its queue by the rate that it gets, stood
 //! still after a GB or so. So what such a peer says beyond is not read until half of its queue is served: first its bytes wait
-//! here, then in the kernel, then with the peer.
+//! here, then in the kernel, then with the peer. A connection that waits for its torrent (`dormant.rs`) is not read either.
 
 use crate::clock::Time;
 use crate::ids::PeerKey;
-use crate::limits::{HELD_INPUT, REQUESTS_PER_PEER};
+use crate::limits::REQUESTS_PER_PEER;
 use crate::peer::{Peer, Reason};
 
 use super::world::Shard;
@@ -32,7 +32,7 @@ impl Shard {
     /// Keeps bytes of a held connection that were under way when receiving stopped.
     pub(super) fn keep_held(&mut self, key: PeerKey, bytes: &[u8]) {
         let Some(connection) = self.connections.get_mut(key) else { return };
-        if connection.input.len() + bytes.len() > HELD_INPUT {
+        if connection.input.len() + bytes.len() > Shard::held_max(connection.awaits) {
             return self.close(key, Reason::RequestFlood);
         }
         connection.input.extend_from_slice(bytes);
@@ -47,7 +47,8 @@ impl Shard {
             };
             // that nothing is heard is our doing
             connection.heard_at = now;
-            if connection.peer().is_some_and(|(_, peer)| peer.requests_waiting() > REQUESTS_PER_PEER / 2) {
+            let asks = connection.peer().is_some_and(|(_, peer)| peer.requests_waiting() > REQUESTS_PER_PEER / 2);
+            if asks || connection.awaits.is_some() {
                 self.held.push(key);
                 continue;
             }

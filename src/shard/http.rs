@@ -19,7 +19,6 @@ use crate::wire::http::{
 };
 
 use super::connection::{Connection, Stage, Wait};
-use super::swarm::Swarm;
 use super::torrents::PeerStatus;
 use super::world::Shard;
 
@@ -62,6 +61,10 @@ impl Shard {
             match Request::decode(&bytes[used..]) {
                 Ok(None) => break,
                 Ok(Some((request, length))) => {
+                    if let Some(id) = named(request.path).and_then(|info_hash| self.dormant(info_hash)) {
+                        self.wait_for(key, id);
+                        break;
+                    }
                     used += length;
                     self.answer(key, &request, now);
                 }
@@ -161,7 +164,7 @@ impl Shard {
         let (id, path) = path.strip_prefix(b"/")?.split_at_checked(HEX_DIGITS)?;
         let info_hash = InfoHash::from_hex(std::str::from_utf8(id).ok()?)?;
         let (torrent, swarm) = self.torrent_of(info_hash)?;
-        let files = swarm.files.as_ref().filter(|_| is_whole(swarm))?;
+        let files = swarm.files.as_ref().filter(|_| swarm.is_whole())?;
         match path {
             b"" | b"/" => Some((torrent, Place::Top)),
             path => Some((torrent, Place::File(files.find(path.strip_prefix(b"/")?)?))),
@@ -231,8 +234,9 @@ impl Shard {
     }
 }
 
-/// Whether every byte that may be asked for is here.
-fn is_whole(swarm: &Swarm) -> bool {
-    let pieces = swarm.torrent.geometry.pieces();
-    swarm.had.count(pieces) == pieces
+/// The torrent that `/INFO-HASH/PATH` is in.
+fn named(path: &[u8]) -> Option<InfoHash> {
+    let path = decode_path(path)?;
+    let (id, _) = path.strip_prefix(b"/")?.split_at_checked(HEX_DIGITS)?;
+    InfoHash::from_hex(std::str::from_utf8(id).ok()?)
 }

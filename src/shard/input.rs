@@ -70,6 +70,10 @@ impl Shard {
         if let Some(Stage::Greeting(dialled)) = self.connections.get(key).map(|connection| &connection.stage) {
             let dialled = *dialled;
             let Some(theirs) = Handshake::decode(bytes).map_err(refusal)? else { return Ok(0) };
+            if let Some(id) = self.dormant(theirs.info_hash).filter(|_| dialled.is_none()) {
+                self.wait_for(key, id);
+                return Ok(0);
+            }
             self.greet(key, dialled, &theirs, now)?;
             used = Handshake::LENGTH;
         }

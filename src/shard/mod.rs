@@ -13,12 +13,14 @@
 //!                                                       +----------------------+  cold: until paged_in
 //! ```
 //!
-//! A connection that begins with an HTTP request is answered by `http.rs`, if files are published: it takes turns like a peer.
+//! A connection that opens with the hash of a torrent that is ours and not in memory waits for it: see `dormant.rs`. One that begins with
+//! an HTTP request is answered by `http.rs`, if files are published: it takes turns like a peer.
 //!
 //! Invariant: a connection is in turns exactly if it has requests, waits for nothing and is not being closed.
 
 mod choking;
 mod connection;
+mod dormant;
 mod download;
 mod holding;
 mod http;

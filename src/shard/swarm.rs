@@ -130,6 +130,12 @@ impl Swarm {
         self.download.as_ref().is_none_or(|download| download.picker.is_done())
     }
 
+    /// Every byte that may be asked for is here.
+    pub(super) fn is_whole(&self) -> bool {
+        let pieces = self.torrent.geometry.pieces();
+        self.had.count(pieces) == pieces
+    }
+
     /// Longest block that may come: what was asked for may still arrive after the last piece is here.
     pub(super) fn block_max(&self) -> u32 {
         if self.download.is_some() { BLOCK } else { 0 }

@@ -1,6 +1,7 @@
 //! A shard in virtual time, driven by the bytes that peers send. Whatever a test does, [`Shard::check`] recounts all books
 //! after it.
 
+mod dormant;
 mod ending;
 mod greeting;
 mod http;
@@ -225,6 +226,20 @@ impl Shard {
         let gone: u64 = self.totals.closed.iter().sum();
         let came = self.totals.accepted + self.totals.dialled;
         assert!(gone + all.len() as u64 >= came, "every end has a reason");
+        let waits = |id: &TorrentId, key: &PeerKey| self.waking.waiting.get(id).is_some_and(|keys| keys.contains(key));
+        for (key, c) in all.iter().filter(|(_, c)| c.closing.is_none()) {
+            assert!(
+                c.awaits.is_none_or(|id| c.held && waits(&id, key) && !self.swarms.contains_key(&id)),
+                "it will be woken"
+            );
+        }
+        let waiting = || self.waking.waiting.iter().flat_map(|(id, keys)| keys.iter().map(move |key| (*id, *key)));
+        let is_marked =
+            |(id, key): (TorrentId, PeerKey)| self.connections.get(key).is_some_and(|c| c.awaits == Some(id));
+        assert!(
+            waiting().all(is_marked) && self.waking.waiting.values().all(|keys| !keys.is_empty()),
+            "who waits is marked"
+        );
         self.check_swarms();
     }
 

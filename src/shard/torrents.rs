@@ -91,6 +91,7 @@ impl Shard {
         }
         self.by_hash.insert(torrent.info_hash, id);
         self.swarms.insert(id, Swarm::new(torrent, slots, &mut self.rng));
+        self.wake(id);
         true
     }
 

@@ -14,6 +14,7 @@ use crate::schedule::{AutoSlots, Choker, Decisions, Pacer, Slots, Turns};
 use crate::wire::{Handshake, Reserved};
 
 use super::connection::{Connection, Stage, Wait};
+use super::dormant::Waking;
 use super::leeching::News;
 use super::swarm::Swarm;
 use super::table::Table;
@@ -61,7 +62,9 @@ pub struct Shard {
     pub(super) config: Config,
     pub(super) rng: fastrand::Rng,
     pub(super) swarms: BTreeMap<TorrentId, Swarm>,
+    /// All that are ours, those that are not in memory too.
     pub(super) by_hash: HashMap<InfoHash, TorrentId>,
+    pub(super) waking: Waking,
     /// Last numbers of torrents that are gone, not told yet.
     pub(super) ended: VecDeque<TorrentStatus>,
     pub(super) connections: Table<Connection>,
@@ -108,6 +111,7 @@ impl Shard {
             rng: fastrand::Rng::with_seed(config.seed),
             swarms: BTreeMap::new(),
             by_hash: HashMap::new(),
+            waking: Waking::default(),
             ended: VecDeque::new(),
             connections: Table::default(),
             greeting: 0,
@@ -198,6 +202,7 @@ impl Shard {
             shown: None,
             incoming: None,
             held: false,
+            awaits: None,
             output: Vec::new(),
             listed: false,
             wait: Wait::Nothing,
@@ -250,6 +255,7 @@ impl Shard {
             Stage::Peer(torrent, peer) => self.leave(key, *torrent, peer, &connection),
             Stage::Http(client) => self.leave_http(client),
         }
+        connection.awaits.into_iter().for_each(|id| self.stop_waiting(key, id));
         connection.torrent().into_iter().for_each(|id| self.unlink(id));
         Some((key, connection.address, reason))
     }

@@ -26,6 +26,7 @@ enum Step {
     Limit(Option<u64>),
     SetSlots(usize),
     Withdraw(bool),
+    Sleep(u8),
 }
 
 fn step() -> impl Strategy<Value = Step> {
@@ -50,6 +51,7 @@ fn step() -> impl Strategy<Value = Step> {
         1 => prop::option::of(0u64..2_000_000).prop_map(Step::Limit),
         1 => (0usize..6).prop_map(Step::SetSlots),
         1 => any::<bool>().prop_map(Step::Withdraw),
+        4 => (0u8..5).prop_map(Step::Sleep),
     ]
 }
 
@@ -88,6 +90,19 @@ fn http(kind: u8) -> String {
 fn files() -> Arc<PathIndex> {
     let bytes = Builder::single(std::ffi::OsStr::new("a"), 1, 1).hashes(vec![[0; 20]]).write().expect("valid");
     Arc::new(PathIndex::new(Metainfo::parse(&bytes).expect("just written")))
+}
+
+/// A third torrent is sometimes dormant; the first, which is published, sleeps whenever it may.
+fn sleep(shard: &mut Shard, kind: u8) {
+    let (third, id) = (InfoHash([3; 20]), TorrentId(1_000));
+    match kind {
+        0 => shard.know(&[(third, id)], true),
+        1 => drop(shard.add(id, torrent_of_pieces(3, 4), 2)),
+        2 => shard.turn_down(id),
+        3 => drop(shard.sleep(id)),
+        _ => shard.forget(third),
+    }
+    while shard.next_wanted().is_some() {}
 }
 
 /// The shard, and every key that it ever gave out: the old ones are tried too.
@@ -133,6 +148,7 @@ impl Run {
                     shard.add(TorrentId(self.next_torrent), torrent_of_pieces(2, 4), 2);
                 }
             }
+            Step::Sleep(kind) => sleep(shard, kind),
             step => self.peer(step, now),
         }
         self.world.shard.check();
