@@ -11,9 +11,11 @@
 //! | `shares` | which shard gives the slots of a torrent? | every second |
 //! | `turns` | whose chunk goes out next? | for every chunk |
 //! | `pace` | how many bytes may go out now? | for every chunk |
+//! | `askers` | which peer may we ask next? | where downloads are limited, for every few blocks |
 //! | `rarity` | which piece is rarest? | for every have and every choice of a piece |
 //! | `picker` | which blocks do we ask of whom? | for every block that came |
 
+mod askers;
 mod choker;
 mod pace;
 pub mod picker;
@@ -22,6 +24,7 @@ mod shares;
 mod slots;
 mod turns;
 
+pub use askers::{Askers, Grant};
 pub use choker::{Candidate, Choker, Decisions, Occasion, Periods, ROUND};
 pub use pace::{Bucket, Pacer};
 pub use picker::Picker;

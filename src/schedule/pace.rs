@@ -21,20 +21,47 @@ pub struct Bucket {
     /// Millionths of a byte earned beyond `balance`.
     fraction: u64,
     at: Time,
+    of: Of,
+}
+
+/// What a bucket lets through, which decides how much may come at once.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+enum Of {
+    Chunks,
+    Requests,
 }
 
 impl Bucket {
     /// A full bucket. A rate of 0 lets nothing through but the first burst.
     pub fn new(rate_bytes_per_second: u64) -> Bucket {
-        let mut bucket = Bucket { rate: rate_bytes_per_second, balance: 0, fraction: 0, at: Time::default() };
+        let mut bucket = Bucket::empty(Time::default(), rate_bytes_per_second, Of::Chunks);
         bucket.balance = bucket.burst();
         bucket
     }
 
-    /// Bytes that a long rest earns: 50 ms of the rate, so that a late wake-up of a loop loses nothing; at least a
-    /// chunk, so that one can be sent whole.
+    /// An empty bucket for blocks that are asked for, where a burst has to be small: a slow download would else begin with ten
+    /// seconds' worth.
+    pub fn of_requests(now: Time, rate_bytes_per_second: u64) -> Bucket {
+        Bucket::empty(now, rate_bytes_per_second, Of::Requests)
+    }
+
+    fn empty(now: Time, rate: u64, of: Of) -> Bucket {
+        Bucket { rate, balance: 0, fraction: 0, at: now, of }
+    }
+
+    /// The rate, in bytes a second.
+    pub fn rate(&self) -> u64 {
+        self.rate
+    }
+
+    /// Bytes that a long rest earns. Chunks: 50 ms of the rate, so that a late wake-up of a loop loses nothing; at least a
+    /// chunk, so that one can be sent whole. Requests: a block, and 100 ms of the rate for the late wake-up.
     fn burst(&self) -> i64 {
-        i64::try_from(self.rate / 20).unwrap_or(i64::MAX).max(i64::from(CHUNK))
+        let part = |of: u64| i64::try_from(self.rate / of).unwrap_or(i64::MAX);
+        match self.of {
+            Of::Chunks => part(20).max(i64::from(CHUNK)),
+            Of::Requests => part(10).saturating_add(i64::from(BLOCK)),
+        }
     }
 
     /// Another rate from `now` on; the balance stays, within the new burst.
@@ -54,6 +81,13 @@ impl Bucket {
     pub fn take(&mut self, now: Time, bytes: u64) {
         self.refill(now);
         self.balance = self.balance.saturating_sub_unsigned(bytes);
+    }
+
+    /// `bytes` that were taken were not used after all. At most a second's worth is kept, so that they do not all come at once.
+    pub fn give_back(&mut self, now: Time, bytes: u64) {
+        self.refill(now);
+        let most = i64::try_from(self.rate).unwrap_or(i64::MAX).max(self.burst()).max(self.balance);
+        self.balance = self.balance.saturating_add_unsigned(bytes).min(most);
     }
 
     /// When `bytes` (or a burst, if that is less) will be available; `now` if they are.
@@ -82,7 +116,8 @@ impl Bucket {
         self.fraction = u64::try_from(earned % u128::from(MICROSECONDS)).unwrap_or(0);
         match i64::try_from(i128::from(self.balance) + bytes) {
             Ok(balance) if balance < self.burst() => self.balance = balance,
-            _ => (self.balance, self.fraction) = (self.burst(), 0),
+            // what was given back stays
+            _ => (self.balance, self.fraction) = (self.burst().max(self.balance), 0),
         }
     }
 }
@@ -118,6 +153,11 @@ impl Pacer {
             (Err(at), Some(rate)) => self.torrents.insert(at, (torrent, Bucket::new(rate))),
             (Err(_), None) => {}
         }
+    }
+
+    /// Forgets the limit of a torrent that is gone.
+    pub fn forget_torrent(&mut self, torrent: TorrentId) {
+        self.torrents.retain(|(limited, _)| *limited != torrent);
     }
 
     /// Limits one peer to bytes a second; `None` lifts it, as must be done when its slot changes hands.
@@ -262,6 +302,26 @@ mod tests {
         assert_eq!(pacer.available(second, TORRENT, 7), 30_000);
         pacer.take(second, TORRENT, 7, 30_000);
         assert!(pacer.exhausted(second));
+    }
+
+    #[test]
+    fn requests_begin_with_nothing_and_save_up_little() {
+        let mut bucket = Bucket::of_requests(Time(0), 16_384);
+        assert_eq!(bucket.next_ready(Time(0), u64::from(BLOCK)), Time(1_000_000));
+        assert_eq!(bucket.available(Time(60_000_000)), u64::from(BLOCK) + 1_638);
+    }
+
+    #[test]
+    fn what_is_given_back_may_be_used_again_up_to_a_second_of_it() {
+        let mut bucket = Bucket::of_requests(Time(0), 100_000);
+        bucket.take(Time(0), 50_000);
+        bucket.give_back(Time(0), 50_000);
+        assert_eq!(bucket.available(Time(0)), 0);
+        bucket.give_back(Time(0), 1 << 40);
+        assert_eq!(bucket.available(Time(0)), 100_000);
+        assert_eq!(bucket.available(Time(9_000_000)), 100_000, "resting neither adds to it nor takes it away");
+        bucket.take(Time(9_000_000), 100_000);
+        assert_eq!(bucket.available(Time(9_100_000)), 10_000);
     }
 
     proptest! {

@@ -1,10 +1,14 @@
 //! What a peer is asked for next.
 
+use std::collections::BTreeSet;
+use std::time::Duration;
+
 use fastrand::Rng;
 
 use crate::clock::Time;
 use crate::ids::{BlockRef, PeerKey, PieceIndex};
 
+use super::link::Link;
 use super::{Holds, Order, Picker, Priority};
 
 /// Pieces that are picked at random before the rarest come first (BEP 3: so that there is soon something to trade).
@@ -13,12 +17,28 @@ const RANDOM_FIRST: u32 = 4;
 const COPIES: usize = 3;
 /// Blocks that a peer may owe when it is asked for what others owe too: enough to keep it busy for a round trip.
 const END_GAME_DEPTH: usize = 16;
+/// How long a peer has to have sent nothing before another is asked for its blocks, where what we ask for is limited: a copy
+/// that comes twice is then paid for with something that did not come at all.
+const PATIENCE: Duration = Duration::from_secs(5);
 
 impl Picker {
     /// Appends what to ask of a peer now, up to the depth of its pipeline. It then counts as asked.
     pub fn ask(&mut self, now: Time, key: PeerKey, holds: Holds<'_>, random: &mut Rng, out: &mut Vec<BlockRef>) {
+        self.ask_few(now, key, holds, None, random, out);
+    }
+
+    /// The same, but `most` blocks at most if that is given, and nothing twice that may still come.
+    pub fn ask_few(
+        &mut self,
+        now: Time,
+        key: PeerKey,
+        holds: Holds<'_>,
+        most: Option<usize>,
+        random: &mut Rng,
+        out: &mut Vec<BlockRef>,
+    ) {
         let Some(link) = self.links.get(&key) else { return };
-        let (mut room, whole_pieces) = (link.room(), link.manner.whole_pieces);
+        let (mut room, whole_pieces) = (link.room().min(most.unwrap_or(usize::MAX)), link.manner.whole_pieces);
         while room > 0 {
             let chosen = if whole_pieces {
                 self.new_piece(holds, random).or_else(|| self.open_piece(now, key, holds))
@@ -33,7 +53,8 @@ impl Picker {
             room -= self.take(now, key, piece, room, out);
         }
         if room > 0 && self.is_end_game() {
-            self.ask_again(now, key, holds, random, out);
+            let patience = most.map_or(Duration::ZERO, |_| PATIENCE);
+            self.ask_again(now, key, holds, (room, patience), random, out);
         }
     }
 
@@ -100,9 +121,22 @@ impl Picker {
         self.wanted.is_exhausted(nobody_has_all) && !self.open.iter().any(|(.., piece)| had_by_somebody(*piece))
     }
 
-    fn ask_again(&mut self, now: Time, key: PeerKey, holds: Holds<'_>, random: &mut Rng, out: &mut Vec<BlockRef>) {
+    /// Asks for what others owe that have been silent for as long as `patience`, at most `room` blocks.
+    fn ask_again(
+        &mut self,
+        now: Time,
+        key: PeerKey,
+        holds: Holds<'_>,
+        (room, patience): (usize, Duration),
+        random: &mut Rng,
+        out: &mut Vec<BlockRef>,
+    ) {
+        let silent = |(key, link): (&PeerKey, &Link)| (link.silence(now) >= patience).then_some(*key);
+        let silent: BTreeSet<PeerKey> =
+            if patience.is_zero() { BTreeSet::new() } else { self.links.iter().filter_map(silent).collect() };
+        let may_wait = |first: &PeerKey| !patience.is_zero() && !silent.contains(first);
         let Some(link) = self.links.get_mut(&key) else { return };
-        let mut room = link.room().min(END_GAME_DEPTH.saturating_sub(link.status().in_flight));
+        let mut room = room.min(END_GAME_DEPTH.saturating_sub(link.status().in_flight));
         let start = random.usize(..self.begun.len().max(1));
         let pieces = self.begun.iter().skip(start).chain(self.begun.iter().take(start));
         for (&piece, begun) in pieces {
@@ -115,7 +149,8 @@ impl Picker {
                     return;
                 }
                 let others = self.also_asked.get(&(piece, number)).map_or(&[][..], Vec::as_slice);
-                if first == key || others.contains(&key) || others.len() + 1 >= COPIES {
+                let busy = may_wait(&first) || others.iter().any(may_wait);
+                if first == key || busy || others.contains(&key) || others.len() + 1 >= COPIES {
                     continue;
                 }
                 self.also_asked.entry((piece, number)).or_default().push(key);

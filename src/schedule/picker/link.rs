@@ -110,6 +110,11 @@ impl Link {
         true
     }
 
+    /// For how long it has sent nothing although it owes something.
+    pub(super) fn silence(&self, now: Time) -> Duration {
+        if self.in_flight.is_empty() { Duration::ZERO } else { now - self.owed_since }
+    }
+
     /// Takes back what was asked; whether it was owed.
     pub(super) fn forget(&mut self, block: BlockRef) -> bool {
         let place = self.in_flight.iter().position(|(owed, _)| *owed == block);

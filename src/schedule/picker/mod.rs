@@ -92,6 +92,8 @@ pub struct Picker {
     cancels: VecDeque<(PeerKey, BlockRef)>,
     bans: VecDeque<PeerKey>,
     ages: u64,
+    /// Bytes that were asked for and will not come, since somebody last asked.
+    lost: u64,
 }
 
 impl Picker {
@@ -117,6 +119,7 @@ impl Picker {
             cancels: VecDeque::new(),
             bans: VecDeque::new(),
             ages: 0,
+            lost: 0,
         };
         (0..count).for_each(|piece| picker.enter(piece));
         picker
@@ -182,6 +185,7 @@ impl Picker {
     /// A peer will not send this block.
     pub fn rejected(&mut self, key: PeerKey, block: BlockRef) {
         if self.links.get_mut(&key).is_some_and(|link| link.forget(block)) {
+            self.lost += u64::from(block.length);
             self.release(key, block);
         }
     }
@@ -333,6 +337,16 @@ impl Picker {
     /// Whether a peer could be asked for more if another piece might be begun.
     pub fn is_held_back(&self, key: PeerKey) -> bool {
         self.begun.len() >= self.begun_max && self.links.get(&key).is_some_and(|link| link.room() > 0)
+    }
+
+    /// Whether a peer may owe more than it does.
+    pub fn has_room(&self, key: PeerKey) -> bool {
+        self.links.get(&key).is_some_and(|link| link.room() > 0)
+    }
+
+    /// Bytes that were asked for and will not come, because their peers refused, choked us or left, since the last call.
+    pub fn take_lost(&mut self) -> u64 {
+        std::mem::take(&mut self.lost)
     }
 
     /// Numbers of a peer.

@@ -255,6 +255,7 @@ impl Picker {
     /// `key` owes nothing any more.
     pub(super) fn release_all(&mut self, key: PeerKey) {
         let owed = self.links.get_mut(&key).map(super::Link::forget_all).unwrap_or_default();
+        self.lost += owed.iter().map(|block| u64::from(block.length)).sum::<u64>();
         owed.into_iter().for_each(|block| self.release(key, block));
         self.disown(key);
     }
