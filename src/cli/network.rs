@@ -72,6 +72,7 @@ impl NetworkArgs {
             port: self.port,
             slots: self.slots,
             upload_limit: self.upload_limit,
+            download_limit: None,
             peer_limit: self.peer_limit,
             connections: connections.min(for_peers),
             connections_per_address: self.connections_per_address,

@@ -39,6 +39,8 @@ reasons! {
     Full = "too many connections",
     /// Too many connections from its address.
     FullAddress = "too many connections from one address",
+    /// Too many connections of its torrent.
+    FullTorrent = "too many connections of one torrent",
     /// Too many handshakes are under way.
     FullHandshakes = "too many handshakes",
     /// No handshake in time.

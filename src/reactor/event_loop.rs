@@ -222,6 +222,12 @@ impl<D: Driver> EventLoop<D> {
                 Command::Dial { id, address, place } => self.dial(id, address, place, now),
                 Command::Slots { id, slots } => self.shard.set_slots(id, slots),
                 Command::UploadLimit(rate) => self.shard.set_upload_limit(rate, now),
+                Command::DownloadLimit(rate) => self.shard.set_download_limit(rate, now),
+                Command::TorrentLimits { id, upload, download } => {
+                    self.shard.set_torrent_limits(id, upload, download, now);
+                }
+                Command::PeersMax { id, peers } => self.shard.set_peers_max(id, peers),
+                Command::ConnectionsMax(connections) => self.shard.set_connections_max(connections),
                 Command::Stop => self.stopping = true,
             }
         }
@@ -343,6 +349,7 @@ impl<D: Driver> EventLoop<D> {
             awaiting: self.shard.awaiting(),
             unchoked: self.shard.unchoked(),
             waiting: self.shard.waiting(),
+            senders: self.shard.senders(),
             busy_per_mille,
             transmit: self.transmitter.counters(),
             paging: self.paging.counters(),

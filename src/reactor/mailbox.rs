@@ -102,6 +102,26 @@ pub enum Command {
     },
     /// Share of the upload limit, in bytes a second.
     UploadLimit(Option<u64>),
+    /// Share of the download limit, in bytes a second.
+    DownloadLimit(Option<u64>),
+    /// Share of a torrent's own limits, in bytes a second.
+    TorrentLimits {
+        /// Which.
+        id: TorrentId,
+        /// Of what is sent.
+        upload: Option<u64>,
+        /// Of what is asked for.
+        download: Option<u64>,
+    },
+    /// Share of the connections that a torrent may have.
+    PeersMax {
+        /// Which.
+        id: TorrentId,
+        /// How many; `None`: as many as there may be in all.
+        peers: Option<usize>,
+    },
+    /// Share of the connections that there may be in all.
+    ConnectionsMax(usize),
     /// End.
     Stop,
 }
@@ -147,6 +167,8 @@ pub struct Snapshot {
     pub unchoked: usize,
     /// Interested peers without a slot.
     pub waiting: usize,
+    /// Peers that would send us what we want.
+    pub senders: usize,
     /// Part of the last second for which it did not wait, in thousandths.
     pub busy_per_mille: u32,
     /// What the sending paths did.

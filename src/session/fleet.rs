@@ -1,5 +1,8 @@
 //! All reactors as one: orders go to each, numbers come back summed.
 
+mod dormant;
+mod limits;
+
 use std::collections::{HashMap, VecDeque};
 use std::io;
 use std::net::SocketAddr;
@@ -17,12 +20,12 @@ use crate::reactor::driver::{DriverChoice, DriverConfig, RingRefused, probe};
 use crate::reactor::sockets::{self, Family, ListenError, Listening, Options};
 use crate::reactor::{Admission, Attachment, Command, DownloadOrder, Mailbox};
 use crate::reactor::{Reactor, ReactorConfig, Serving, Snapshot, Spread, StartError, Wanted};
-use crate::schedule::{ShardSlots, SlotShares, Slots, apportion};
+use crate::schedule::{ShardSlots, SlotShares, Slots};
 use crate::shard::{Config, TorrentStatus};
 use crate::storage::Payload;
 use crate::transmit::{SendMode, Transmitter};
 
-mod dormant;
+use limits::Limits;
 
 /// How reactors are run.
 #[derive(Clone, Debug)]
@@ -39,6 +42,8 @@ pub struct FleetConfig {
     pub slots: Slots,
     /// Bytes of payload a second for everybody together.
     pub upload_limit: Option<u64>,
+    /// Bytes of payload a second from everybody together.
+    pub download_limit: Option<u64>,
     /// Bytes of payload a second for each peer.
     pub peer_limit: Option<u64>,
     /// Connections in all.
@@ -90,7 +95,7 @@ pub struct Fleet {
     slots: Slots,
     /// Of the fixed policy.
     shares: HashMap<TorrentId, SlotShares>,
-    upload_limit: Option<u64>,
+    limits: Limits,
     spread: Arc<Spread>,
     wanted: Arc<Wanted>,
     origin: Instant,
@@ -147,12 +152,13 @@ impl Fleet {
             congestion,
             slots: config.slots,
             shares: HashMap::new(),
-            upload_limit: config.upload_limit,
+            limits: Limits::default(),
             spread,
             wanted,
             origin: Instant::now(),
         };
-        fleet.share_upload_limit();
+        fleet.set_upload_limit(config.upload_limit);
+        fleet.set_download_limit(config.download_limit);
         Ok(fleet)
     }
 
@@ -235,6 +241,7 @@ impl Fleet {
     /// Serves a torrent no more.
     pub fn withdraw(&mut self, id: TorrentId, reason: Reason) {
         self.shares.remove(&id);
+        self.forget_limits(id);
         (0..self.reactors.len()).for_each(|reactor| self.order(reactor, Command::Withdraw { id, reason }));
     }
 
@@ -276,7 +283,7 @@ impl Fleet {
         self.collect();
         if self.reactors.len() > 1 {
             self.share_slots();
-            self.share_upload_limit();
+            self.share_limits();
         }
         Ok(())
     }
@@ -323,19 +330,6 @@ impl Fleet {
         }
         for (reactor, id, slots) in orders {
             self.order(reactor, Command::Slots { id, slots: usize::try_from(slots).unwrap_or(usize::MAX) });
-        }
-    }
-
-    /// The upload limit goes to where unchoked peers are, in KiB so that the shares are 32 bits wide.
-    fn share_upload_limit(&mut self) {
-        let Some(limit) = self.upload_limit else { return };
-        let unchoked: Vec<u32> = (self.latest.iter())
-            .map(|latest| latest.as_ref().map_or(0, |snapshot| u32::try_from(snapshot.unchoked).unwrap_or(u32::MAX)))
-            .collect();
-        let kib = u32::try_from(limit / 1_024).unwrap_or(u32::MAX);
-        for (reactor, share) in apportion(kib, &unchoked).into_iter().enumerate() {
-            let whole = if unchoked.len() == 1 { limit } else { u64::from(share) * 1_024 };
-            self.order(reactor, Command::UploadLimit(Some(whole)));
         }
     }
 

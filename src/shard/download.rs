@@ -231,9 +231,17 @@ impl Downloading {
         }
     }
 
-    /// Appends what to ask of a peer that has `pieces`.
-    pub(super) fn ask(&mut self, key: PeerKey, pieces: &Pieces, now: Time, random: &mut Rng, out: &mut Vec<BlockRef>) {
-        self.picker.ask(now, key, holds(pieces), random, out);
+    /// Appends what to ask of a peer that has `pieces`, `most` blocks at most if that is given.
+    pub(super) fn ask(
+        &mut self,
+        key: PeerKey,
+        pieces: &Pieces,
+        most: Option<usize>,
+        now: Time,
+        random: &mut Rng,
+        out: &mut Vec<BlockRef>,
+    ) {
+        self.picker.ask_few(now, key, holds(pieces), most, random, out);
         if self.picker.is_held_back(key) {
             self.held_back.insert(key);
         }

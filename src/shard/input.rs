@@ -91,6 +91,7 @@ impl Shard {
             return Err(Reason::Ourselves);
         }
         let known = swarm.torrent.clone();
+        let full = swarm.is_full();
         let old = swarm.peers.get(&theirs.peer_id).copied();
         let connection = self.connections.get(key).ok_or(Reason::Stopped)?;
         if swarm.download.as_ref().is_some_and(|download| download.is_banned(connection.address.ip())) {
@@ -101,6 +102,8 @@ impl Shard {
             let crossed = self.connections.get(old).is_some_and(|old| old.dialled != connection.dialled);
             let preferred = crossed && connection.dialled == (ours.peer_id < theirs.peer_id);
             self.replace(old, preferred, now)?;
+        } else if full {
+            return Err(Reason::FullTorrent);
         }
         let connection = self.connections.get_mut(key).ok_or(Reason::Stopped)?;
         if dialled.is_none() {

@@ -93,7 +93,7 @@ impl Shard {
 
     /// Cancels and bans that the picker came to, and requests for which there is room again.
     fn after_verdict(&mut self, id: TorrentId, now: Time) {
-        self.carry_out(id);
+        self.carry_out(id, now);
         let held_back = self.swarms.get_mut(&id).and_then(|swarm| swarm.download.as_mut());
         let held_back = held_back.map(|download| download.take_held_back()).unwrap_or_default();
         held_back.into_iter().for_each(|key| self.ask(key, now));
@@ -119,9 +119,10 @@ impl Shard {
         self.slots_settled = false;
     }
 
-    /// Sends the picker's cancels, closes those it has proved bad.
-    pub(super) fn carry_out(&mut self, id: TorrentId) {
+    /// Sends the picker's cancels, closes those it has proved bad, gives back what will not come.
+    pub(super) fn carry_out(&mut self, id: TorrentId, now: Time) {
         let Some(download) = self.swarms.get_mut(&id).and_then(|swarm| swarm.download.as_mut()) else { return };
+        self.askers.lost(now, id, download.picker.take_lost());
         let mut cancels: Vec<(PeerKey, BlockRef)> = Vec::new();
         while let Some(cancel) = download.picker.next_cancel() {
             cancels.push(cancel);
@@ -152,27 +153,37 @@ impl Shard {
     pub(super) fn go_on(&mut self, key: PeerKey, now: Time) {
         let id = self.connections.get(key).and_then(|connection| connection.peer()).map(|(id, _)| id);
         if let Some(id) = id.filter(|id| self.swarms.get(id).is_some_and(|swarm| swarm.download.is_some())) {
-            self.carry_out(id);
+            self.carry_out(id, now);
             self.ask(key, now);
         }
     }
 
-    /// Asks `key` for as much as it may owe.
+    /// Asks `key` for as much as it may owe, or puts it in line where downloads are limited.
     pub(super) fn ask(&mut self, key: PeerKey, now: Time) {
-        let Some(connection) = self.connections.get_mut(key).filter(|connection| connection.closing.is_none()) else {
-            return;
-        };
-        let Stage::Peer(id, peer) = &mut connection.stage else { return };
-        let Some(download) = self.swarms.get_mut(id).and_then(|swarm| swarm.download.as_mut()) else { return };
-        if peer.chokes_us() || !peer.is_wanted() {
+        let Some((id, peer)) = self.connections.get(key).and_then(Connection::peer) else { return };
+        if peer.chokes_us() || !peer.is_wanted() || self.stands_in_line(id, key) {
             return;
         }
+        self.ask_few(key, None, now);
+    }
+
+    /// Asks `key` for what it may owe, `most` blocks at most; how many those are. They are left in `asked`.
+    pub(super) fn ask_few(&mut self, key: PeerKey, most: Option<usize>, now: Time) -> usize {
         self.asked.clear();
-        download.ask(key, peer.pieces(), now, &mut self.rng, &mut self.asked);
+        let Some(connection) = self.connections.get_mut(key).filter(|connection| connection.closing.is_none()) else {
+            return 0;
+        };
+        let Stage::Peer(id, peer) = &mut connection.stage else { return 0 };
+        let Some(download) = self.swarms.get_mut(id).and_then(|swarm| swarm.download.as_mut()) else { return 0 };
+        if peer.chokes_us() || !peer.is_wanted() {
+            return 0;
+        }
+        download.ask(key, peer.pieces(), most, now, &mut self.rng, &mut self.asked);
         if !self.asked.is_empty() {
             self.asked.iter().for_each(|block| peer.ask(*block, &mut connection.output));
             self.list_output(key);
         }
+        self.asked.len()
     }
 
     /// Once a second: rates, snubbed peers, interest, and requests for what was freed.
@@ -187,7 +198,7 @@ impl Shard {
                 download.picker.tick(now);
                 download.tidy();
             }
-            self.carry_out(id);
+            self.carry_out(id, now);
             for key in keys {
                 self.review_interest(key);
                 self.ask(key, now);

@@ -26,6 +26,7 @@ mod holding;
 mod http;
 mod input;
 mod leeching;
+mod limits;
 mod serving;
 mod super_seed;
 mod swarm;

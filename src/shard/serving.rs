@@ -167,8 +167,10 @@ impl Shard {
         self.release(key, Wait::Disk);
     }
 
-    /// Lets peers whose own limit allows the next block back into turns.
+    /// Lets peers whose own limit allows the next block back into turns, and asks those whose turn it is under a limit on
+    /// downloads.
     pub fn release_paced(&mut self, now: Time) {
+        self.ask_in_line(now);
         while let Some(Reverse((due, key))) = self.paced.peek().copied() {
             if due > now {
                 return;

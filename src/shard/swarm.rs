@@ -36,6 +36,8 @@ pub(super) struct Swarm {
     pub(super) unchoked: usize,
     /// Slots that it may have; used by the fixed policy alone.
     pub(super) slots: usize,
+    /// Peers that it may have.
+    pub(super) peers_max: Option<usize>,
     pub(super) sent: u64,
     /// Connections that are about it, greetings that we opened and HTTP bodies included.
     pub(super) links: usize,
@@ -57,6 +59,7 @@ impl Swarm {
             files: None,
             unchoked: 0,
             slots,
+            peers_max: None,
             sent: 0,
             links: 0,
             withdrawn: false,
@@ -123,6 +126,11 @@ impl Swarm {
             had: self.had.count(self.torrent.geometry.pieces()),
             download: self.download.as_ref().map(|download| download.status()),
         }
+    }
+
+    /// It has as many peers as it may.
+    pub(super) fn is_full(&self) -> bool {
+        self.peers_max.is_some_and(|most| self.peers.len() >= most)
     }
 
     /// Nothing is wanted of anybody.

@@ -6,6 +6,7 @@ mod ending;
 mod greeting;
 mod http;
 mod leeching;
+mod limits;
 mod random;
 mod serving;
 mod slots;

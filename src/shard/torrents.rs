@@ -110,6 +110,12 @@ impl Shard {
         let keys: Vec<PeerKey> =
             self.connections.iter().filter(|(_, c)| c.torrent() == Some(id)).map(|(key, _)| key).collect();
         keys.into_iter().for_each(|key| self.close(key, reason));
+        self.forget_limits(id);
+    }
+
+    /// It was added and not withdrawn.
+    pub(super) fn serves(&self, id: TorrentId) -> bool {
+        self.swarms.get(&id).is_some_and(|swarm| self.by_hash.get(&swarm.torrent.info_hash) == Some(&id))
     }
 
     /// How many of the fixed policy's slots a torrent has here.
@@ -136,6 +142,7 @@ impl Shard {
             self.unchoked -= 1;
             self.slots_settled = false;
         }
+        self.askers.left(torrent, key);
         let Some(swarm) = self.swarms.get_mut(&torrent) else { return };
         swarm.unchoked -= usize::from(!peer.is_choked());
         // a silent connection may have been replaced by another of the same peer, which stays listed

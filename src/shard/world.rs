@@ -10,7 +10,7 @@ use crate::clock::Time;
 use crate::ids::{BlockRef, InfoHash, PeerKey, PieceIndex, TorrentId};
 use crate::limits;
 use crate::peer::{Identity, Reason};
-use crate::schedule::{AutoSlots, Choker, Decisions, Pacer, Slots, Turns};
+use crate::schedule::{Askers, AutoSlots, Choker, Decisions, Pacer, Slots, Turns};
 use crate::wire::{Handshake, Reserved};
 
 use super::connection::{Connection, Stage, Wait};
@@ -77,6 +77,8 @@ pub struct Shard {
     pub(super) waiting: usize,
     pub(super) slots_settled: bool,
     pub(super) pacer: Pacer,
+    /// Limits on what is asked for.
+    pub(super) askers: Askers,
     /// Bytes that the global limit must allow before a turn begins.
     pub(super) turn_bytes: u64,
     /// The global limit held a turn back since the last tick.
@@ -123,6 +125,7 @@ impl Shard {
             waiting: 0,
             slots_settled: true,
             pacer: Pacer::new(),
+            askers: Askers::default(),
             turn_bytes: u64::from(limits::BLOCK),
             limited: false,
             paced: BinaryHeap::new(),
@@ -173,8 +176,9 @@ impl Shard {
     /// Opens a connection to a peer of `torrent`: our handshake waits for the socket. `None` if the torrent is gone or
     /// there is no room.
     pub fn dial(&mut self, torrent: TorrentId, address: SocketAddr, now: Time) -> Option<PeerKey> {
-        let info_hash = self.swarms.get(&torrent)?.torrent.info_hash;
-        if self.by_hash.get(&info_hash) != Some(&torrent) {
+        let swarm = self.swarms.get(&torrent).filter(|swarm| !swarm.is_full())?;
+        let info_hash = swarm.torrent.info_hash;
+        if !self.serves(torrent) {
             return None;
         }
         if self.connections.len() >= self.config.connections_max || self.greeting >= limits::HANDSHAKES / 2 {
@@ -342,7 +346,7 @@ impl Shard {
         }
     }
 
-    /// When [`Shard::tick`], a paced peer or the global limit is due next; `now` while something waits to be handed out.
+    /// When [`Shard::tick`], a paced peer, a global limit or somebody to be asked is due next; `now` while something waits to be handed out.
     pub fn next_timeout(&mut self, now: Time) -> Time {
         let unsettled = !self.slots_settled && self.waiting > 0;
         if unsettled || !self.outputs.is_empty() || !self.closes.is_empty() || !self.http_due.is_empty() {
@@ -355,16 +359,7 @@ impl Shard {
         if !self.turns.is_empty() {
             due = due.min(self.pacer.global_ready(now, self.turn_bytes));
         }
-        due
-    }
-
-    /// Limits what this shard sends to bytes a second; `None` lifts it.
-    pub fn set_upload_limit(&mut self, rate: Option<u64>, now: Time) {
-        self.pacer.set_global(now, rate);
-        // A turn waits at most a quarter of a second for more than one block: cut to a block each, peers that ask for
-        // long blocks would get as many times more as theirs are longer.
-        let (least, most) = (u64::from(limits::BLOCK), u64::from(limits::BLOCK_MAX));
-        self.turn_bytes = rate.map_or(least, |rate| (rate / 4).clamp(least, most));
+        self.askers.next_ready(now).map_or(due, |asking| due.min(asking))
     }
 
     /// Numbers that only grow.

@@ -5,7 +5,7 @@ use std::time::Duration;
 use crate::content::Content;
 use crate::getter::Getter;
 use crate::process::wait_for;
-use crate::scene::{Scene, noise};
+use crate::scene::{Scene, noise, right_bytes};
 
 #[test]
 fn a_dead_tracker_is_told_of_and_a_peer_serves_without_it() {
@@ -94,4 +94,20 @@ fn a_liar_alone_gives_nothing_that_counts() {
     });
     assert!(liar.seeder.uploaded() <= sent.max(2 * size as u64), "{sent}, then {}", liar.seeder.uploaded());
     assert_eq!(getter.stop("INT").code(), Some(130));
+}
+
+#[test]
+fn a_download_limit_holds_over_real_sockets() {
+    let scene = Scene::of_files("file", [("file".to_owned(), 4 << 20)]);
+    let seeds = [scene.seed_from(&scene.source, "first", &[]), scene.seed_from(&scene.source, "second", &[])];
+    let began = std::time::Instant::now();
+    let mut getter =
+        scene.get("copy", &[seeds[0].port, seeds[1].port], &["--download-limit", "1MiB", "--then", "exit"]);
+    getter.complete();
+    let seconds = began.elapsed().as_secs_f64();
+    // four of them; a machine that is busy takes longer, and none takes less
+    assert!((3.5..30.0).contains(&seconds), "{seconds}");
+    assert!(getter.end().success());
+    let copy = getter.output().join("file");
+    assert_eq!(right_bytes(&scene.source.join("file"), &copy, 64 << 10), 4 << 20);
 }

@@ -85,6 +85,7 @@ fn session() -> SessionConfig {
             port: Some(0),
             slots: Default::default(),
             upload_limit: None,
+            download_limit: None,
             peer_limit: None,
             connections: 500,
             connections_per_address: 500,

@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use sower::ids::InfoHash;
 use sower::metainfo::{Builder, Metainfo};
-use sower::session::seedbox::{About, Choice, FilePriority, LimitChoice};
+use sower::session::seedbox::{About, Choice, FilePriority, LimitChoice, Place};
 use sower::session::state::{Loaded, PersistentNumbers, Record, Store};
 
 /// A small torrent, another one for each number, and its file.
@@ -58,11 +58,18 @@ pub(crate) fn full_record() -> Record {
         comment: "c".repeat(5_000),
         created_by: "sower".into(),
         created_at: Some(-1),
+        trackers: vec![vec!["udp://tracker:1".into()], Vec::new()],
     };
     let choice = Choice {
         folder: PathBuf::from(OsStr::from_bytes(b"/data/caf\xe9")),
         renamed_root: Some("other".into()),
         renamed_files: vec![(3, "x/y".into()), (4, PathBuf::from(OsStr::from_bytes(b"\xff")))],
+        moving: Some(Box::new(Place {
+            folder: PathBuf::from(OsStr::from_bytes(b"/data/\xfe")),
+            renamed_root: Some("third".into()),
+            renamed_files: vec![(0, PathBuf::from(OsStr::from_bytes(b"\xfd")))],
+        })),
+        destination: Some(PathBuf::from(OsStr::from_bytes(b"/done/\xfc"))),
         name: Some("shown".into()),
         paused: true,
         forced: true,

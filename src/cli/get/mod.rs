@@ -24,7 +24,7 @@ use crate::session::{
 use super::network::NetworkArgs;
 use super::show::read_torrent;
 use super::signals::StopSignals;
-use super::units::parse_size;
+use super::units::{parse_rate, parse_size};
 use choice::FileNumbers;
 use view::View;
 
@@ -75,6 +75,9 @@ pub(super) struct Args {
     /// Memory for pieces that are not whole yet.
     #[arg(long, default_value = "32MiB", value_name = "SIZE", value_parser = parse_size)]
     memory: u64,
+    /// Payload bytes a second from everybody together, such as 10MB, 800KiB or 100Mbit; kept by asking for no more.
+    #[arg(long, value_name = "RATE", value_parser = parse_rate)]
+    download_limit: Option<u64>,
     #[command(flatten)]
     network: NetworkArgs,
     /// One JSON object a line instead of text.
@@ -288,7 +291,7 @@ async fn find_metadata(
 fn session_config(args: &Args) -> SessionConfig {
     let fleet = args.network.fleet(1, raise_descriptor_limit());
     SessionConfig {
-        fleet: FleetConfig { downloads: true, ..fleet },
+        fleet: FleetConfig { downloads: true, download_limit: args.download_limit, ..fleet },
         external: args.network.external_ip.clone(),
         tracker: None,
         added_trackers: args.tracker.clone(),

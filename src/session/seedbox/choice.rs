@@ -20,6 +20,7 @@ pub struct Choice {
     /// Its files are on their way to there.
     pub moving: Option<Box<Place>>,
     /// Where it goes once it is complete.
+    #[serde(with = "super::path")]
     pub destination: Option<PathBuf>,
     /// A name to show in place of the torrent's.
     pub name: Option<String>,
@@ -58,13 +59,15 @@ pub struct Choice {
 }
 
 /// Where content is: see [`Choice::folder`], [`Choice::renamed_root`], [`Choice::renamed_files`].
-#[derive(Clone, PartialEq, Eq, Debug, Default)]
+#[derive(Clone, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
 pub struct Place {
     /// The folder.
+    #[serde(with = "super::path")]
     pub folder: PathBuf,
     /// Its name there.
     pub renamed_root: Option<String>,
     /// Its files' names.
+    #[serde(with = "super::path")]
     pub renamed_files: Vec<(u32, PathBuf)>,
 }
 

@@ -30,6 +30,7 @@ const FORM_1: &str = "
         comment TEXT NOT NULL,
         created_by TEXT NOT NULL,
         created_at INTEGER,
+        trackers TEXT NOT NULL,
         choice TEXT NOT NULL,       -- JSON: what differs from the usual
         magnet TEXT,
         complete INTEGER NOT NULL,

@@ -30,12 +30,12 @@ pub(super) struct Damaged;
 pub(super) fn put_record(transaction: &Transaction<'_>, record: &Record) -> Result<(), rusqlite::Error> {
     const PUT: &str = "
         INSERT INTO torrents (hash, name, size, pieces, piece_length, files, single_file, private, has_metadata, comment,
-            created_by, created_at, choice, magnet, complete, trusted, sum)
+            created_by, created_at, trackers, choice, magnet, complete, trusted, sum)
         VALUES (:hash, :name, :size, :pieces, :piece_length, :files, :single_file, :private, :has_metadata, :comment,
-            :created_by, :created_at, :choice, :magnet, :complete, :trusted, :sum)
+            :created_by, :created_at, :trackers, :choice, :magnet, :complete, :trusted, :sum)
         ON CONFLICT (hash) DO UPDATE SET name = :name, size = :size, pieces = :pieces, piece_length = :piece_length,
             files = :files, single_file = :single_file, private = :private, has_metadata = :has_metadata,
-            comment = :comment, created_by = :created_by, created_at = :created_at, choice = :choice, magnet = :magnet,
+            comment = :comment, created_by = :created_by, created_at = :created_at, trackers = :trackers, choice = :choice, magnet = :magnet,
             complete = :complete, trusted = :trusted, sum = :sum";
     let about = &*record.about;
     let choice = choice_to_text(&record.choice);
@@ -52,6 +52,7 @@ pub(super) fn put_record(transaction: &Transaction<'_>, record: &Record) -> Resu
         ":comment": about.comment,
         ":created_by": about.created_by,
         ":created_at": about.created_at,
+        ":trackers": trackers_to_text(&about.trackers),
         ":choice": choice,
         ":magnet": record.magnet,
         ":complete": record.complete,
@@ -139,7 +140,7 @@ fn is_there(transaction: &Transaction<'_>, hash: InfoHash) -> Result<bool, rusql
 /// The columns that [`read_record`] reads.
 const RECORD: &str = "SELECT torrents.hash, name, size, pieces, piece_length, files, single_file, private, has_metadata,
     comment, created_by, created_at, choice, magnet, complete, trusted, torrents.sum, uploaded, downloaded, wasted, added_at,
-    completed_at, active_at, seeding_seconds, running_seconds, queue, numbers.sum
+    completed_at, active_at, seeding_seconds, running_seconds, queue, numbers.sum, trackers
     FROM torrents LEFT JOIN numbers ON numbers.hash = torrents.hash";
 
 /// Calls `each` with every record in the order of addition, up to the first error of the database; one whose row is damaged is
@@ -187,6 +188,7 @@ fn read_record(row: &Row<'_>) -> Result<Result<Record, Damaged>, rusqlite::Error
         comment: row.get(9)?,
         created_by: row.get(10)?,
         created_at: row.get(11)?,
+        trackers: serde_json::from_str(row.get_ref(27)?.as_str()?).unwrap_or_default(),
     };
     let text = row.get_ref(12)?.as_str()?;
     let mut record = Record {
@@ -285,6 +287,10 @@ fn unsigned(number: i64) -> u64 {
     u64::try_from(number).unwrap_or(0)
 }
 
+fn trackers_to_text(trackers: &[Vec<String>]) -> String {
+    serde_json::to_string(trackers).expect("lists of texts")
+}
+
 fn record_sum(record: &Record, choice: &str) -> i64 {
     let about = &*record.about;
     Sum::new(b"record")
@@ -292,6 +298,7 @@ fn record_sum(record: &Record, choice: &str) -> i64 {
         .text(about.name.as_bytes())
         .text(about.comment.as_bytes())
         .text(about.created_by.as_bytes())
+        .text(trackers_to_text(&about.trackers).as_bytes())
         .text(choice.as_bytes())
         .text(record.magnet.as_deref().unwrap_or("").as_bytes())
         .number(signed(about.size))

@@ -39,13 +39,21 @@ pub(super) struct Net {
     pub(super) nodes: Vec<Node>,
     lines: Vec<(usize, PeerKey, usize, PeerKey)>,
     rng: fastrand::Rng,
-    now: Time,
+    pub(super) now: Time,
+    ticked: Time,
 }
 
 impl Net {
     pub(super) fn new(pieces: u32, seed: u64) -> Net {
         let rng = fastrand::Rng::with_seed(seed);
-        Net { torrent: small_torrent(pieces), nodes: Vec::new(), lines: Vec::new(), rng, now: Time(1_000_000_000) }
+        Net {
+            torrent: small_torrent(pieces),
+            nodes: Vec::new(),
+            lines: Vec::new(),
+            rng,
+            now: Time(1_000_000_000),
+            ticked: Time(1_000_000_000),
+        }
     }
 
     pub(super) fn join(&mut self, download: Option<Download>, slots: Slots) -> usize {
@@ -95,6 +103,7 @@ impl Net {
     /// Everything that one node has to say and to send.
     fn turn(&mut self, node: usize) -> bool {
         let mut active = false;
+        self.nodes[node].shard.release_paced(self.now);
         self.nodes[node].shard.settle_slots(self.now);
         while let Some(key) = self.nodes[node].shard.next_output() {
             let mut out = Vec::new();
@@ -157,6 +166,36 @@ impl Net {
             self.now = self.now + Duration::from_secs(1);
             self.nodes.iter_mut().for_each(|node| node.shard.tick(self.now, 100));
         }
+    }
+
+    /// Lets `span` of virtual time pass, no faster than somebody waits for; how many turns that took.
+    pub(super) fn pass(&mut self, span: Duration) -> usize {
+        let (end, mut turns) = (self.now + span, 0);
+        loop {
+            while (0..self.nodes.len()).fold(false, |active, node| self.turn(node) | active) {
+                turns += 1;
+            }
+            turns += 1;
+            let due = self.nodes.iter_mut().map(|node| node.shard.next_timeout(self.now)).min().expect("nodes");
+            let due = due.min(self.ticked + Duration::from_secs(1)).max(Time(self.now.0 + 1));
+            if due > end {
+                self.now = end;
+                return turns;
+            }
+            self.now = due;
+            if self.now >= self.ticked + Duration::from_secs(1) {
+                self.ticked = self.now;
+                self.nodes.iter_mut().for_each(|node| node.shard.tick(self.now, 100));
+            }
+        }
+    }
+
+    /// Ends the connection between two.
+    pub(super) fn part(&mut self, one: usize, other: usize) {
+        let keys =
+            self.lines.iter().filter(|line| (line.0, line.2) == (one, other) || (line.0, line.2) == (other, one));
+        let keys: Vec<(usize, PeerKey)> = keys.map(|line| (line.0, line.1)).collect();
+        keys.into_iter().for_each(|(node, key)| self.nodes[node].shard.close(key, Reason::Ended));
     }
 
     fn status(&self, node: usize) -> TorrentStatus {
