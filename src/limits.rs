@@ -224,6 +224,9 @@ pub const DESCRIPTORS_PER_REACTOR: usize = 2 * PIPES_PER_REACTOR + 8;
 /// Descriptors of the rest of the program: trackers, files.
 pub const DESCRIPTORS_BESIDE: usize = 256;
 
+/// Bytes of the daemon's configuration; the generated file with every key documented has 12 KiB.
+pub const CONFIG_FILE: u64 = 1024 * 1024;
+
 /// Bytes of the head of an HTTP request to a peer port. Browsers send up to 2 KiB beside the path; what is left holds a path of
 /// 2,000 bytes, all of them escaped.
 pub const HTTP_HEAD: usize = 8 * 1024;

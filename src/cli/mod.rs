@@ -8,7 +8,7 @@ use clap::Parser;
 mod background;
 mod bench;
 mod create;
-mod daemon;
+pub mod daemon;
 mod get;
 mod lab;
 mod network;

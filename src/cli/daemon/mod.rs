@@ -1,5 +1,7 @@
 //! `sower daemon`: a seedbox that runs for months, driven through its APIs.
 
+pub mod config;
+
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
