@@ -39,6 +39,16 @@ impl Peer {
         self.reserved.fast()
     }
 
+    /// It speaks the extension protocol (BEP 10).
+    pub fn is_extended(&self) -> bool {
+        self.reserved.extended()
+    }
+
+    /// The port that it says it listens on (BEP 10).
+    pub fn listens_on(&self) -> Option<u16> {
+        self.listens_on
+    }
+
     /// Requests that it lets wait.
     pub fn requests_max(&self) -> usize {
         self.request_queue.map_or(REQUESTS_UNLESS_TOLD, |count| usize::try_from(count).unwrap_or(usize::MAX))

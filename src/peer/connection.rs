@@ -88,6 +88,7 @@ pub struct Peer {
     pub(super) metadata_id: Option<u8>,
     pub(super) metadata_sent: u32,
     client: Option<Box<str>>,
+    pub(super) listens_on: Option<u16>,
     fast_set: Box<[PieceIndex]>,
     /// Bytes that may still be asked for while choked.
     fast_allowance: u64,
@@ -122,6 +123,7 @@ impl Peer {
             metadata_id: None,
             metadata_sent: 0,
             client: None,
+            listens_on: None,
             fast_set: Box::default(),
             fast_allowance: 0,
         };
@@ -150,7 +152,7 @@ impl Peer {
         match had {
             _ if pieces == 0 && !self.reserved.fast() => {}
             Pieces::All if self.reserved.fast() => Message::HaveAll.encode(out),
-            Pieces::All => Message::Bitfield(&full_bitfield(pieces)).encode(out),
+            Pieces::All => Message::Bitfield(&had.bitfield(pieces)).encode(out),
             Pieces::Some { bits, .. } => Message::Bitfield(bits).encode(out),
             Pieces::None if self.reserved.fast() => Message::HaveNone.encode(out),
             Pieces::None => {}
@@ -289,6 +291,7 @@ impl Peer {
                 self.metadata_id = said.metadata_id.or(self.metadata_id);
                 self.client = said.client.map(String::into_boxed_str).or(self.client.take());
                 self.request_queue = said.request_queue.or(self.request_queue);
+                self.listens_on = said.port.or(self.listens_on);
                 return Ok(Event::Introduced);
             }
             METADATA => self.metadata(payload, torrent, out)?,
@@ -366,15 +369,6 @@ impl Peer {
     pub fn client(&self) -> Option<&str> {
         self.client.as_deref()
     }
-}
-
-fn full_bitfield(pieces: u32) -> Vec<u8> {
-    let bytes = usize::try_from(pieces.div_ceil(8)).expect("bounded by limits::PIECES");
-    let mut bits = vec![0xff; bytes];
-    if let Some(last) = bits.last_mut().filter(|_| !pieces.is_multiple_of(8)) {
-        *last = 0xff << (8 - pieces % 8);
-    }
-    bits
 }
 
 impl From<WireError> for Reason {

@@ -61,6 +61,16 @@ impl Pieces {
         true
     }
 
+    /// The set as bits on the wire (BEP 3), of `pieces` pieces.
+    pub fn bitfield(&self, pieces: u32) -> Vec<u8> {
+        let bytes = usize::try_from(pieces.div_ceil(8)).expect("bounded by limits::PIECES");
+        match self {
+            Pieces::None => vec![0; bytes],
+            Pieces::All => full_bitfield(bytes, pieces),
+            Pieces::Some { bits, .. } => bits.to_vec(),
+        }
+    }
+
     /// How many of `pieces` are in the set.
     pub fn count(&self, pieces: u32) -> u32 {
         match self {
@@ -69,6 +79,14 @@ impl Pieces {
             Pieces::Some { count, .. } => *count,
         }
     }
+}
+
+fn full_bitfield(bytes: usize, pieces: u32) -> Vec<u8> {
+    let mut bits = vec![0xff; bytes];
+    if let Some(last) = bits.last_mut().filter(|_| !pieces.is_multiple_of(8)) {
+        *last = 0xff << (8 - pieces % 8);
+    }
+    bits
 }
 
 fn place(piece: PieceIndex) -> (usize, u8) {
@@ -89,6 +107,8 @@ mod tests {
         assert_eq!(Pieces::from_bitfield(&[0xff, 0], 3), None);
         assert_eq!(Pieces::from_bitfield(&[], 3), None);
         assert_eq!(Pieces::from_bitfield(&[0], 8), Some(Pieces::None));
+        assert_eq!((Pieces::All.bitfield(8), Pieces::All.bitfield(9)), (vec![0xff], vec![0xff, 0x80]));
+        assert_eq!(Pieces::None.bitfield(9), [0, 0]);
     }
 
     proptest! {
@@ -100,6 +120,8 @@ mod tests {
                 prop_assert_eq!(ours.count(pieces) as usize, plain.len());
                 prop_assert!((0..pieces).all(|p| ours.contains(PieceIndex(p)) == plain.contains(&p)));
             }
+            let read = Pieces::from_bitfield(&ours.bitfield(pieces), pieces).expect("as on the wire");
+            prop_assert!((0..pieces).all(|p| read.contains(PieceIndex(p)) == plain.contains(&p)));
             prop_assert_eq!(ours.count(pieces) == pieces, plain.len() == pieces as usize);
         }
     }

@@ -16,7 +16,7 @@ use crate::transmit::{Chunk, Outgoing, Transmitter};
 use super::admission::Admission;
 use super::download::{DownloadOrder, PieceSink};
 use super::driver::{Driver, Event, Token};
-use super::mailbox::{Command, Mailbox, PEERS_SHOWN, Serving, Snapshot};
+use super::mailbox::{Command, Mailbox, PEERS_SHOWN, PEERS_TOLD, Serving, Snapshot};
 use super::paging::Paging;
 use super::sockets::Options;
 use super::spread::{Arrival, Place, Spread};
@@ -212,6 +212,8 @@ impl<D: Driver> EventLoop<D> {
                 Command::Forget { info_hash } => self.shard.forget(info_hash),
                 Command::Sleep { id } => self.sleep(id),
                 Command::Refuse { id } => self.shard.turn_down(id),
+                Command::Peers { id, reply } => reply(self.shard.peers_of(id, PEERS_TOLD, now)),
+                Command::Pieces { id, reply } => reply(self.shard.pieces(id)),
                 Command::Attach(attachment) => self.attach(attachment, now),
                 Command::Publish { id, files } => self.shard.publish(id, files),
                 Command::SuperSeed { id } => self.shard.super_seed(id),
@@ -342,7 +344,8 @@ impl<D: Driver> EventLoop<D> {
             totals: self.shard.totals().clone(),
             torrents: self.shard.torrents(),
             ended: self.ended,
-            peers: self.shard.peers(PEERS_SHOWN),
+            peers: self.shard.peers(PEERS_SHOWN, self.now()),
+            census: self.shard.census(),
             failures: self.failures.clone(),
             connections: self.shard.connections(),
             dormant: self.shard.dormant_torrents(),

@@ -8,7 +8,7 @@ use crossbeam::queue::ArrayQueue;
 use crate::ids::{InfoHash, TorrentId};
 use crate::metainfo::PathIndex;
 use crate::peer::{Reason, Torrent};
-use crate::shard::{PeerStatus, TorrentStatus, Totals};
+use crate::shard::{Census, PeerStatus, TorrentStatus, Totals};
 use crate::storage::{Payload, Verdict};
 use crate::transmit::Counters;
 
@@ -27,6 +27,11 @@ pub(super) const ARRIVALS: usize = 1_024;
 const ENDED: usize = 1_024;
 /// Peers in a snapshot: what a screen can show.
 pub(super) const PEERS_SHOWN: usize = 1_000;
+/// Peers of one torrent that are told when they are asked for: a millisecond of the reactor's time.
+pub(super) const PEERS_TOLD: usize = 4_096;
+
+/// Where an answer goes. It is called on the reactor and neither waits nor panics.
+pub type Reply<T> = Box<dyn FnOnce(T) + Send + Sync>;
 
 /// An order to a reactor.
 pub enum Command {
@@ -62,6 +67,20 @@ pub enum Command {
     Refuse {
         /// Which.
         id: TorrentId,
+    },
+    /// Tell of the peers of a torrent.
+    Peers {
+        /// Which.
+        id: TorrentId,
+        /// Where to.
+        reply: Reply<Vec<PeerStatus>>,
+    },
+    /// Tell which pieces of a torrent are here: a bit each, the first the highest of the first byte. `None` if it is not served.
+    Pieces {
+        /// Which.
+        id: TorrentId,
+        /// Where to.
+        reply: Reply<Option<Vec<u8>>>,
     },
     /// Take up a connection that was made elsewhere.
     Attach(Attachment),
@@ -155,6 +174,8 @@ pub struct Snapshot {
     pub ended: u64,
     /// Some of its peers.
     pub peers: Vec<PeerStatus>,
+    /// All of them, counted by why they are not being sent to.
+    pub census: Census,
     /// Torrents that it had to stop, and why, until they are withdrawn.
     pub failures: Vec<(TorrentId, String)>,
     /// Connections, handshakes included.

@@ -25,7 +25,7 @@ mod wanted;
 
 pub use admission::Admission;
 pub use download::{Attachment, DownloadOrder, PieceSink};
-pub use mailbox::{Command, Mailbox, Serving, Snapshot};
+pub use mailbox::{Command, Mailbox, Reply, Serving, Snapshot};
 pub use paging::PagingCounters;
 pub use spread::{Place, Spread};
 pub use start::{Reactor, ReactorConfig, StartError, start};

@@ -1,7 +1,10 @@
 //! All reactors as one: orders go to each, numbers come back summed.
 
+mod asking;
 mod dormant;
 mod limits;
+#[cfg(test)]
+mod tests;
 
 use std::collections::{HashMap, VecDeque};
 use std::io;

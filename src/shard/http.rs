@@ -19,7 +19,6 @@ use crate::wire::http::{
 };
 
 use super::connection::{Connection, Stage, Wait};
-use super::torrents::PeerStatus;
 use super::world::Shard;
 
 /// What a path names.
@@ -206,26 +205,6 @@ impl Shard {
                 None => self.received(key, &[], now),
             }
         }
-    }
-
-    /// A connection that is being sent a file, for display.
-    pub(super) fn http_status(&self, connection: &Connection) -> Option<PeerStatus> {
-        let body = connection.body()?;
-        Some(PeerStatus {
-            torrent: body.torrent(),
-            address: connection.address,
-            client: Some("HTTP".to_owned()),
-            sent: connection.sent,
-            sent_rate: self.shown_rate(connection, connection.sent_in_round, connection.sent_rate),
-            progress_per_mille: body.progress_per_mille(),
-            interested: true,
-            choked: false,
-            received: 0,
-            received_rate: 0,
-            wanted: false,
-            chokes_us: true,
-            dialled: false,
-        })
     }
 
     /// Takes an HTTP connection out of the books.

@@ -27,6 +27,7 @@ mod http;
 mod input;
 mod leeching;
 mod limits;
+mod peers;
 mod serving;
 mod super_seed;
 mod swarm;
@@ -38,7 +39,8 @@ mod world;
 
 pub use connection::Connection;
 pub use download::{Download, Whole};
+pub use peers::{Census, PeerStatus, Waiting};
 pub use serving::Turn;
 pub use table::Table;
-pub use torrents::{DownloadStatus, PeerStatus, TorrentStatus};
+pub use torrents::{DownloadStatus, TorrentStatus};
 pub use world::{Config, Shard, Totals};

@@ -30,9 +30,10 @@ impl Shard {
         while !self.turns.is_empty() {
             if self.pacer.global_ready(now, self.turn_bytes) > now {
                 // everybody keeps their place in the order until there is something to give
-                self.limited = true;
+                (self.limited, self.held_back) = (true, true);
                 return None;
             }
+            self.held_back = false;
             let turn = self.turns.next()?;
             let Some(key) = self.connections.key(turn.slot) else { continue };
             let Some(connection) = self.connections.get_mut(key) else { continue };

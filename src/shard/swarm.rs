@@ -107,7 +107,11 @@ impl Swarm {
         self.download.as_ref().map_or(&self.told, |download| download.picker.rarity())
     }
 
+    /// Copies of the rarest piece. The rarest stands first in the index, so this costs nothing to speak of.
     pub(super) fn availability(&self) -> u32 {
+        if self.peers.is_empty() {
+            return 0;
+        }
         let rarest = self.rarity().rarest_first(&mut fastrand::Rng::with_seed(0)).next();
         rarest.map_or(0, |piece| self.rarity().count(piece))
     }

@@ -7,6 +7,7 @@ mod greeting;
 mod http;
 mod leeching;
 mod limits;
+mod peers;
 mod random;
 mod serving;
 mod slots;

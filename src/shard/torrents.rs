@@ -1,7 +1,5 @@
 //! The torrents of a shard: which peers each has, what is known of its pieces.
 
-use std::collections::HashMap;
-use std::net::SocketAddr;
 use std::sync::Arc;
 
 use crate::ids::{InfoHash, PeerKey, TorrentId};
@@ -51,37 +49,6 @@ pub struct DownloadStatus {
     pub begun: usize,
 }
 
-/// A connected peer, for display.
-#[derive(Clone, Debug)]
-pub struct PeerStatus {
-    /// Whose.
-    pub torrent: TorrentId,
-    /// Where.
-    pub address: SocketAddr,
-    /// What it calls itself.
-    pub client: Option<String>,
-    /// Payload bytes sent to it.
-    pub sent: u64,
-    /// Bytes a second in the round that runs, or in the last one while that is new.
-    pub sent_rate: u64,
-    /// Pieces it has, in thousandths.
-    pub progress_per_mille: u32,
-    /// Interested in us.
-    pub interested: bool,
-    /// Choked by us.
-    pub choked: bool,
-    /// Payload bytes that it sent and we kept.
-    pub received: u64,
-    /// Bytes a second in the round that runs, or in the last one while that is new.
-    pub received_rate: u64,
-    /// We want something of it.
-    pub wanted: bool,
-    /// It chokes us.
-    pub chokes_us: bool,
-    /// We opened the connection.
-    pub dialled: bool,
-}
-
 impl Shard {
     /// Serves a torrent from now on; `false`: it is served already, and nothing changed. One that was withdrawn is served until
     /// its connections were taken down.
@@ -124,6 +91,12 @@ impl Shard {
             swarm.slots = slots;
             self.slots_settled = false;
         }
+    }
+
+    /// Which pieces of a torrent are here: a bit each, the first the highest of the first byte. `None` if it is not served.
+    pub fn pieces(&self, id: TorrentId) -> Option<Vec<u8>> {
+        let swarm = self.swarms.get(&id)?;
+        Some(swarm.had.bitfield(swarm.torrent.geometry.pieces()))
     }
 
     pub(super) fn torrent_of(&self, info_hash: InfoHash) -> Option<(TorrentId, &Swarm)> {
@@ -187,42 +160,12 @@ impl Shard {
 
     /// All torrents that are served, and those whose end has not been told.
     pub fn torrents(&self) -> Vec<TorrentStatus> {
-        let mut interested: HashMap<TorrentId, usize> = HashMap::new();
-        for (torrent, peer) in self.connections.iter().filter_map(|(_, connection)| connection.peer()) {
-            *interested.entry(torrent).or_default() += usize::from(peer.is_interested());
-        }
-        let status = |(id, swarm): (&TorrentId, &Swarm)| swarm.status(*id, interested.get(id).copied().unwrap_or(0));
-        self.swarms.iter().map(status).chain(self.ended.iter().cloned()).collect()
-    }
-
-    /// The rate of the round that runs, or that of the last one while it is new.
-    pub(super) fn shown_rate(&self, connection: &Connection, in_round: u64, last: u64) -> u64 {
-        let millis = self.ticked_at.since(self.round_at.max(connection.opened_at)).as_millis();
-        if millis < 1_000 { last } else { u64::try_from(u128::from(in_round) * 1_000 / millis).unwrap_or(u64::MAX) }
-    }
-
-    /// The first `most` peers, for display.
-    pub fn peers(&self, most: usize) -> Vec<PeerStatus> {
-        let status = |(_, connection): (PeerKey, &Connection)| {
-            let Some((torrent, peer)) = connection.peer() else { return self.http_status(connection) };
-            let pieces = self.swarms.get(&torrent)?.torrent.geometry.pieces();
-            let have = u64::from(peer.pieces().count(pieces));
-            Some(PeerStatus {
-                torrent,
-                address: connection.address,
-                client: peer.client().map(str::to_owned),
-                sent: connection.sent,
-                sent_rate: self.shown_rate(connection, connection.sent_in_round, connection.sent_rate),
-                progress_per_mille: u32::try_from(have * 1_000 / u64::from(pieces.max(1))).unwrap_or(1_000),
-                interested: peer.is_interested(),
-                choked: peer.is_choked(),
-                received: connection.received,
-                received_rate: self.shown_rate(connection, connection.received_in_round, connection.received_rate),
-                wanted: peer.is_wanted(),
-                chokes_us: peer.chokes_us(),
-                dialled: connection.dialled,
-            })
+        let interested = |key: &&PeerKey| {
+            let peer = self.connections.get(**key).and_then(Connection::peer);
+            peer.is_some_and(|(_, peer)| peer.is_interested())
         };
-        self.connections.iter().filter_map(status).take(most).collect()
+        let status =
+            |(id, swarm): (&TorrentId, &Swarm)| swarm.status(*id, swarm.peers.values().filter(interested).count());
+        self.swarms.iter().map(status).chain(self.ended.iter().cloned()).collect()
     }
 }

@@ -83,6 +83,8 @@ pub struct Shard {
     pub(super) turn_bytes: u64,
     /// The global limit held a turn back since the last tick.
     pub(super) limited: bool,
+    /// It holds turns back just now.
+    pub(super) held_back: bool,
     pub(super) paced: BinaryHeap<Reverse<(Time, PeerKey)>>,
     pub(super) outputs: VecDeque<PeerKey>,
     pub(super) closes: VecDeque<PeerKey>,
@@ -128,6 +130,7 @@ impl Shard {
             askers: Askers::default(),
             turn_bytes: u64::from(limits::BLOCK),
             limited: false,
+            held_back: false,
             paced: BinaryHeap::new(),
             outputs: VecDeque::new(),
             closes: VecDeque::new(),
