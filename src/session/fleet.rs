@@ -210,6 +210,7 @@ impl Fleet {
             let slots = usize::try_from(slots).unwrap_or(usize::MAX);
             self.order(reactor, Command::Add { id, serving: serving.clone(), slots, download: None });
         }
+        self.repeat_limits(id);
     }
 
     /// Downloads a torrent. All its peers have to be on one reactor, which is why there may be only one.
@@ -217,6 +218,7 @@ impl Fleet {
         assert_eq!(self.reactors.len(), 1, "a session that downloads has one reactor");
         let slots = if let Slots::Fixed(slots) = self.slots { usize::try_from(slots).unwrap_or(usize::MAX) } else { 0 };
         self.order(0, Command::Add { id, serving: Serving::new(torrent, payload), slots, download: Some(order) });
+        self.repeat_limits(id);
     }
 
     /// Has a torrent's reactor take up one end of a socket pair, at whose other end a peer speaks.

@@ -77,7 +77,6 @@ impl Shard {
         let keys: Vec<PeerKey> =
             self.connections.iter().filter(|(_, c)| c.torrent() == Some(id)).map(|(key, _)| key).collect();
         keys.into_iter().for_each(|key| self.close(key, reason));
-        self.forget_limits(id);
     }
 
     /// It was added and not withdrawn.
@@ -145,6 +144,7 @@ impl Shard {
     pub(super) fn end(&mut self, id: TorrentId) {
         if let Some(swarm) = self.swarms.remove(&id) {
             self.ended.push_back(swarm.status(id, 0));
+            self.forget_limits(id);
         }
     }
 

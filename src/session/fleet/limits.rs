@@ -25,6 +25,8 @@ pub(super) struct Limits {
     told: Vec<Rates>,
     /// Those with a limit.
     torrents: BTreeMap<TorrentId, (Rates, Vec<Rates>)>,
+    /// Connections of those for which they are bounded.
+    peers: BTreeMap<TorrentId, usize>,
 }
 
 impl Fleet {
@@ -56,9 +58,16 @@ impl Fleet {
 
     /// Bounds the connections of one torrent. Those beyond are ended, those that are of use last.
     pub fn set_peers_max(&mut self, id: TorrentId, peers: Option<usize>) {
-        let reactors = self.reactors.len();
-        let peers = peers.map(|peers| peers.div_ceil(reactors));
-        (0..reactors).for_each(|reactor| self.order(reactor, Command::PeersMax { id, peers }));
+        match peers {
+            Some(peers) => drop(self.limits.peers.insert(id, peers)),
+            None => drop(self.limits.peers.remove(&id)),
+        }
+        self.order_peers_max(id, peers);
+    }
+
+    fn order_peers_max(&mut self, id: TorrentId, peers: Option<usize>) {
+        let peers = peers.map(|peers| peers.div_ceil(self.reactors.len()));
+        (0..self.reactors.len()).for_each(|reactor| self.order(reactor, Command::PeersMax { id, peers }));
     }
 
     /// Bounds the connections in all, likewise.
@@ -71,6 +80,18 @@ impl Fleet {
     /// A torrent is gone.
     pub(super) fn forget_limits(&mut self, id: TorrentId) {
         self.limits.torrents.remove(&id);
+        self.limits.peers.remove(&id);
+    }
+
+    /// A torrent is served from now on: reactors keep no limits of those that they do not serve.
+    pub(super) fn repeat_limits(&mut self, id: TorrentId) {
+        if let Some(peers) = self.limits.peers.get(&id) {
+            self.order_peers_max(id, Some(*peers));
+        }
+        if let Some((_, told)) = self.limits.torrents.get_mut(&id) {
+            told.clear();
+            self.share_limits();
+        }
     }
 
     /// Tells each reactor its share of every limit, if that is news.
