@@ -5,7 +5,7 @@
 //! | level | modules |
 //! |---|---|
 //! | 0 | `ids` `limits` `clock` `bencode` |
-//! | 1 | `wire` `metainfo` `hash` |
+//! | 1 | `wire` `metainfo` `hash` `filter` |
 //! | 2 | `peer` `schedule` |
 //! | 3 | `shard` |
 //! | 4 | `storage` |
@@ -20,6 +20,7 @@ pub mod bencode;
 pub mod cli;
 pub mod clock;
 pub mod discovery;
+pub mod filter;
 pub mod hash;
 pub mod ids;
 pub mod lab;

@@ -264,3 +264,12 @@ pub const API_BODY: usize = 10 * 1024 * 1024;
 pub const API_UPLOAD: usize = 64 * 1024 * 1024;
 /// Clients that hear of events; each costs a little text a second.
 pub const API_LISTENERS: usize = 64;
+
+/// Ranges of addresses that are blocked: four times the longest lists there are, 32 MB.
+pub const FILTER_RANGES: usize = 4_000_000;
+/// Bytes of a list of blocked addresses, unpacked; the longest have a tenth of it.
+pub const FILTER_BYTES: u64 = 1 << 30;
+/// Bytes of a line of such a list, names of organizations included.
+pub const FILTER_LINE: usize = 4 * 1024;
+/// Lines that are named, of those that could not be read.
+pub const FILTER_BAD_LINES: usize = 10;

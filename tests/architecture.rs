@@ -18,6 +18,7 @@ const IMPORTS: &[(&str, &[&str])] = &[
     ("wire", LEVEL_0),
     ("metainfo", LEVEL_0),
     ("hash", LEVEL_0),
+    ("filter", LEVEL_0),
     ("peer", TO_LEVEL_1),
     ("schedule", &["clock", "ids", "limits"]),
     ("shard", TO_LEVEL_2),
@@ -44,13 +45,13 @@ const BESIDE: &[&str] = &["bencode", "clock", "hash", "ids", "limits", "metainfo
 const LAB: &[&str] = &["bencode", "clock", "hash", "ids", "limits", "metainfo", "peer", "picture", "schedule", "shard", "tracker",
     "wire"];
 #[rustfmt::skip]
-const TO_LEVEL_5: &[&str] = &["bencode", "clock", "hash", "ids", "limits", "metainfo", "peer", "schedule", "shard", "storage",
+const TO_LEVEL_5: &[&str] = &["bencode", "clock", "filter", "hash", "ids", "limits", "metainfo", "peer", "schedule", "shard", "storage",
     "transmit", "wire"];
 #[rustfmt::skip]
-const TO_LEVEL_6: &[&str] = &["bencode", "clock", "discovery", "hash", "ids", "limits", "metainfo", "peer", "reactor", "schedule",
+const TO_LEVEL_6: &[&str] = &["bencode", "clock", "discovery", "filter", "hash", "ids", "limits", "metainfo", "peer", "reactor", "schedule",
     "shard", "storage", "tracker", "transmit", "wire"];
 #[rustfmt::skip]
-const TO_LEVEL_7: &[&str] = &["bencode", "clock", "discovery", "hash", "ids", "lab", "limits", "load", "metainfo", "peer", "picture",
+const TO_LEVEL_7: &[&str] = &["bencode", "clock", "discovery", "filter", "hash", "ids", "lab", "limits", "load", "metainfo", "peer", "picture",
     "reactor", "schedule", "session", "shard", "storage", "tracker", "transmit", "wire"];
 
 /// The files that may say `unsafe`: ring, receive buffers, sockets, map, pipes and vmsplice, SIMD lanes, batched datagrams.
@@ -83,6 +84,7 @@ const PURE: &[&str] = &[
     "src/wire",
     "src/metainfo",
     "src/hash",
+    "src/filter",
     "src/peer",
     "src/schedule",
     "src/shard",

@@ -41,6 +41,8 @@ reasons! {
     FullAddress = "too many connections from one address",
     /// Too many connections of its torrent.
     FullTorrent = "too many connections of one torrent",
+    /// Its address is in a list of those that nobody is to be connected with.
+    Filtered = "blocked by the address filter",
     /// Too many handshakes are under way.
     FullHandshakes = "too many handshakes",
     /// No handshake in time.

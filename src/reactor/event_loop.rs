@@ -7,6 +7,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use crate::clock::Time;
+use crate::filter::IpFilter;
 use crate::ids::{BlockRef, PeerKey, TorrentId};
 use crate::peer::Reason;
 use crate::shard::{Shard, Whole};
@@ -79,6 +80,8 @@ pub(super) struct EventLoop<D: Driver> {
     /// Pieces that a sink has taken and that have no verdict yet.
     pub(super) unjudged: usize,
     pub(super) admission: Arc<Admission>,
+    /// Whom it takes no connection from.
+    pub(super) filter: Arc<IpFilter>,
     pub(super) spread: Arc<Spread>,
     pub(super) wanted: Arc<Wanted>,
     /// Its place in the spread.
@@ -157,6 +160,9 @@ impl<D: Driver> EventLoop<D> {
     }
 
     fn accept(&mut self, descriptor: OwnedFd, address: SocketAddr, now: Time) {
+        if self.filter.blocks(address.ip()) {
+            return self.shard.refused(Reason::Filtered);
+        }
         if !self.admission.enter(address.ip()) {
             return self.shard.refused(Reason::FullAddress);
         }
@@ -230,6 +236,7 @@ impl<D: Driver> EventLoop<D> {
                 }
                 Command::PeersMax { id, peers } => self.shard.set_peers_max(id, peers),
                 Command::ConnectionsMax(connections) => self.shard.set_connections_max(connections),
+                Command::Filter(filter) => self.set_filter(filter),
                 Command::Stop => self.stopping = true,
             }
         }
@@ -253,6 +260,12 @@ impl<D: Driver> EventLoop<D> {
         if self.shard.sleep(id) {
             self.let_go(id);
         }
+    }
+
+    /// Whom the fleet dials it has filtered already.
+    fn set_filter(&mut self, filter: Arc<IpFilter>) {
+        self.shard.close_addresses(|address| filter.blocks(address), Reason::Filtered);
+        self.filter = filter;
     }
 
     fn withdraw(&mut self, id: TorrentId, reason: Reason) {

@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use crossbeam::queue::ArrayQueue;
 
+use crate::filter::IpFilter;
 use crate::ids::{InfoHash, TorrentId};
 use crate::metainfo::PathIndex;
 use crate::peer::{Reason, Torrent};
@@ -141,6 +142,8 @@ pub enum Command {
     },
     /// Share of the connections that there may be in all.
     ConnectionsMax(usize),
+    /// Addresses that nobody is to be connected with from now on.
+    Filter(Arc<IpFilter>),
     /// End.
     Stop,
 }

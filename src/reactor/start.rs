@@ -113,6 +113,7 @@ fn make<D: Driver>(config: ReactorConfig) -> io::Result<EventLoop<D>> {
         waiting_whole: None,
         unjudged: 0,
         admission: config.admission,
+        filter: Arc::default(),
         spread: config.spread,
         wanted: config.wanted,
         number: config.number,

@@ -88,6 +88,7 @@ impl Content {
     }
 }
 
+mod filter;
 mod spread;
 
 fn config(ring: bool, port: u16, listeners: Vec<std::os::fd::OwnedFd>) -> ReactorConfig {

@@ -15,6 +15,7 @@ use std::time::Instant;
 
 use crate::clock::Time;
 use crate::ids::TorrentId;
+use crate::filter::IpFilter;
 use crate::limits::LISTEN_BACKLOG;
 use crate::metainfo::PathIndex;
 use crate::peer::{Identity, Reason, Torrent};
@@ -98,6 +99,7 @@ pub struct Fleet {
     slots: Slots,
     /// Of the fixed policy.
     shares: HashMap<TorrentId, SlotShares>,
+    filter: Arc<IpFilter>,
     limits: Limits,
     spread: Arc<Spread>,
     wanted: Arc<Wanted>,
@@ -156,6 +158,7 @@ impl Fleet {
             slots: config.slots,
             shares: HashMap::new(),
             limits: Limits::default(),
+            filter: Arc::default(),
             spread,
             wanted,
             origin: Instant::now(),
@@ -250,8 +253,11 @@ impl Fleet {
         (0..self.reactors.len()).for_each(|reactor| self.order(reactor, Command::Withdraw { id, reason }));
     }
 
-    /// Connects to a peer, from the reactor that has fewest.
+    /// Connects to a peer, from the reactor that has fewest, unless the filter blocks its address.
     pub fn dial(&mut self, id: TorrentId, address: SocketAddr) {
+        if self.filter.blocks(address.ip()) {
+            return;
+        }
         let place = self.spread.take(0);
         self.order(place.reactor(), Command::Dial { id, address, place });
     }

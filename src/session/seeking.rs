@@ -75,7 +75,8 @@ impl Session {
 
     fn seek_among(&mut self, peers: impl IntoIterator<Item = SocketAddr>) {
         let Some(seeking) = &mut self.seeking else { return };
-        for peer in peers {
+        let filter = self.fleet.filter();
+        for peer in peers.into_iter().filter(|peer| !filter.blocks(peer.ip())) {
             if seeking.peers.len() < KNOWN_PEERS && !seeking.peers.contains(&peer) {
                 seeking.peers.push(peer);
                 // there is room for as many; nobody listens any more once the metadata is here

@@ -1,6 +1,7 @@
 //! Limits that may change while peers are connected: rates in both directions, and how many connections there are.
 
 use std::cmp::Reverse;
+use std::net::IpAddr;
 
 use crate::clock::Time;
 use crate::ids::{PeerKey, TorrentId};
@@ -62,6 +63,16 @@ impl Shard {
         let rank = |connection: &Connection| (Reverse(trades(connection)), connection.opened_at);
         keys.sort_by_key(|key| self.connections.get(*key).map(rank));
         keys.drain(..most);
+        keys.into_iter().for_each(|key| self.close(key, reason));
+    }
+
+    /// Ends the connections with addresses that are blocked from now on. A web seed has no address.
+    pub fn close_addresses(&mut self, is_blocked: impl Fn(IpAddr) -> bool, reason: Reason) {
+        let blocked = |(_, connection): &(PeerKey, &Connection)| {
+            let address = connection.address.ip();
+            !address.is_unspecified() && is_blocked(address)
+        };
+        let keys: Vec<PeerKey> = self.connections.iter().filter(blocked).map(|(key, _)| key).collect();
         keys.into_iter().for_each(|key| self.close(key, reason));
     }
 

@@ -1,7 +1,9 @@
-//! Limits of the whole fleet, divided among its reactors by where they are of use, anew every second.
+//! Limits of the whole fleet, divided among its reactors by where they are of use, anew every second. And who is no peer at all.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
+use crate::filter::IpFilter;
 use crate::ids::TorrentId;
 use crate::reactor::{Command, Snapshot};
 use crate::schedule::apportion;
@@ -75,6 +77,18 @@ impl Fleet {
         let reactors = self.reactors.len();
         let share = connections.div_ceil(reactors);
         (0..reactors).for_each(|reactor| self.order(reactor, Command::ConnectionsMax(share)));
+    }
+
+    /// Connects with none of these addresses from now on: connections with them end, and neither side opens another. What is refused is
+    /// counted as [`Reason::Filtered`](crate::peer::Reason::Filtered).
+    pub fn set_filter(&mut self, filter: &Arc<IpFilter>) {
+        self.filter = filter.clone();
+        (0..self.reactors.len()).for_each(|reactor| self.order(reactor, Command::Filter(filter.clone())));
+    }
+
+    /// The addresses that nobody is connected with.
+    pub fn filter(&self) -> &Arc<IpFilter> {
+        &self.filter
     }
 
     /// A torrent is gone.
