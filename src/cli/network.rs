@@ -18,6 +18,9 @@ pub(crate) struct NetworkArgs {
     /// Port for peers [default: 6881, or the next one that is free].
     #[arg(long, value_name = "N")]
     port: Option<u16>,
+    /// Address of this host that peers may connect to, and from which others are connected to; repeat for several [default: all].
+    #[arg(long, value_name = "IP")]
+    listen: Vec<IpAddr>,
     /// Peers served at once: `auto` as the capacity feeds, `unlimited`, or N for each torrent, one of them optimistic.
     #[arg(long, default_value = "auto", value_name = "auto|unlimited|N")]
     pub(crate) slots: Slots,
@@ -70,6 +73,7 @@ impl NetworkArgs {
             driver: self.driver,
             send: self.send,
             port: self.port,
+            listen: self.listen.clone(),
             slots: self.slots,
             upload_limit: self.upload_limit,
             download_limit: None,

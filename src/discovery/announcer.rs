@@ -65,6 +65,18 @@ impl Config {
             names: Vec::new(),
         }
     }
+
+    /// From the first of each family of these addresses, at which peers reach us: a tracker takes the sender of an announce for that. One
+    /// of loopback is left out, which reaches no other host.
+    pub fn speaking_from(mut self, addresses: &[IpAddr]) -> Config {
+        for &address in addresses.iter().rev().filter(|address| !address.is_loopback()) {
+            match address {
+                IpAddr::V4(v4) => self.local_v4 = v4,
+                IpAddr::V6(v6) => self.local_v6 = v6,
+            }
+        }
+        self
+    }
 }
 
 /// A torrent to be announced.

@@ -11,7 +11,7 @@
 
 use std::fmt;
 use std::io;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::os::fd::{AsFd, OwnedFd};
 use std::str::FromStr;
 use std::time::Duration;
@@ -38,6 +38,8 @@ pub struct Options {
     pub dscp: Option<Dscp>,
     /// Network interface that packets may come and go by.
     pub device: Option<String>,
+    /// Addresses of this host that connections are opened from, the first of the peer's family; without one the system chooses.
+    pub sources: Vec<IpAddr>,
 }
 
 impl Options {
@@ -60,12 +62,22 @@ impl Options {
     pub fn connect(&self, address: SocketAddr) -> io::Result<OwnedFd> {
         let socket = stream(address)?;
         bind_device(&socket, self.device.as_deref())?;
+        if let Some(source) = self.source(address) {
+            socket.bind(&SocketAddr::new(source, 0).into())?;
+        }
         let far = self.elsewhere.as_ref().and_then(|elsewhere| elsewhere.congestion_control(address.ip()));
         self.apply_with(far.or(self.congestion_control.as_deref()), &socket)?;
         match socket.connect(&address.into()) {
             Err(error) if Errno::from_io_error(&error) != Some(Errno::INPROGRESS) => Err(error),
             _ => Ok(socket.into()),
         }
+    }
+
+    /// Where a connection to `peer` comes from. Loopback reaches nobody else, and nobody else reaches loopback.
+    fn source(&self, peer: SocketAddr) -> Option<IpAddr> {
+        let peer = peer.ip();
+        let fits = |source: &&IpAddr| source.is_ipv4() == peer.is_ipv4() && source.is_loopback() == peer.is_loopback();
+        self.sources.iter().find(fits).copied()
     }
 
     fn apply_with(&self, congestion_control: Option<&str>, socket: &impl AsFd) -> io::Result<()> {
@@ -179,6 +191,17 @@ mod tests {
         let options = Options { congestion_control: Some("no_such".into()), ..Options::default() };
         let error = options.apply(any_port(Family::V4)).expect_err("nobody has it").to_string();
         assert!(error.contains("no_such") && error.contains("tcp_allowed_congestion_control"), "{error}");
+    }
+
+    #[test]
+    fn a_connection_comes_from_the_address_that_was_chosen() {
+        let sources = ["127.0.0.5", "192.0.2.1"].map(|text| text.parse().expect("an address")).to_vec();
+        let options = Options { sources, ..Options::default() };
+        let listener = std::net::TcpListener::bind("127.0.0.1:0").expect("loopback");
+        let _dialled = options.connect(listener.local_addr().expect("bound")).expect("loopback");
+        let (_, from) = listener.accept().expect("it dialled");
+        assert_eq!(from.ip().to_string(), "127.0.0.5");
+        assert_eq!(options.source("[2001:db8::1]:1".parse().expect("an address")), None);
     }
 
     #[test]

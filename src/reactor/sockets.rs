@@ -69,6 +69,12 @@ pub enum ListenError {
         /// The interface asked for.
         device: String,
     },
+    /// `EADDRNOTAVAIL`.
+    #[error("{address} is no address of this host; list those it has with: ip address")]
+    NoAddress {
+        /// The address asked for.
+        address: IpAddr,
+    },
     /// Anything else.
     #[error("cannot listen on port {port}: {source}")]
     Other {
@@ -96,13 +102,24 @@ pub fn listener_of_device(how: Listening, device: Option<&str>) -> Result<OwnedF
             opened => opened,
         },
     };
-    opened.map_err(|source| match (Errno::from_io_error(&source), device) {
+    opened.map_err(|source| explained(source, port, device))
+}
+
+/// Opens a listener at one address; at `::` for IPv6 alone.
+pub fn listener_at(address: IpAddr, how: Listening, device: Option<&str>) -> Result<OwnedFd, ListenError> {
+    listen_on(SocketAddr::new(address, how.port), true, how, device).map_err(|source| {
+        if no_ipv6(&source) { ListenError::NoAddress { address } } else { explained(source, how.port, device) }
+    })
+}
+
+fn explained(source: io::Error, port: u16, device: Option<&str>) -> ListenError {
+    match (Errno::from_io_error(&source), device) {
         (Some(Errno::ADDRINUSE), _) => ListenError::InUse { port },
         (Some(Errno::ACCESS), _) => ListenError::Forbidden { port },
         (Some(Errno::NODEV | Errno::INVAL), Some(device)) => ListenError::NoDevice { device: device.to_owned() },
         (Some(Errno::PERM), Some(device)) => ListenError::DeviceForbidden { device: device.to_owned() },
         _ => ListenError::Other { port, source },
-    })
+    }
 }
 
 /// IPv6 is compiled out or off at boot (no such family), or off by sysctl (no such address).

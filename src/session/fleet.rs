@@ -5,23 +5,23 @@ mod dormant;
 mod limits;
 #[cfg(test)]
 mod tests;
+mod listening;
 
 use std::collections::{HashMap, VecDeque};
 use std::io;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::os::fd::OwnedFd;
 use std::sync::Arc;
 use std::time::Instant;
 
 use crate::clock::Time;
-use crate::ids::TorrentId;
 use crate::filter::IpFilter;
-use crate::limits::LISTEN_BACKLOG;
+use crate::ids::TorrentId;
 use crate::metainfo::PathIndex;
 use crate::peer::{Identity, Reason, Torrent};
 use crate::reactor::congestion::{self, Congestion, CongestionChoice};
 use crate::reactor::driver::{DriverChoice, DriverConfig, RingRefused, probe};
-use crate::reactor::sockets::{self, Family, ListenError, Listening, Options};
+use crate::reactor::sockets::{ListenError, Options};
 use crate::reactor::{Admission, Attachment, Command, DownloadOrder, Mailbox};
 use crate::reactor::{Reactor, ReactorConfig, Serving, Snapshot, Spread, StartError, Wanted};
 use crate::schedule::{ShardSlots, SlotShares, Slots};
@@ -42,6 +42,8 @@ pub struct FleetConfig {
     pub send: SendMode,
     /// Port; `None` takes 6881, or the next one that is free.
     pub port: Option<u16>,
+    /// Addresses of this host that peers may connect to, and from which others are; empty: all.
+    pub listen: Vec<IpAddr>,
     /// Policy for slots.
     pub slots: Slots,
     /// Bytes of payload a second for everybody together.
@@ -79,9 +81,6 @@ pub enum FleetError {
     Io(#[from] io::Error),
 }
 
-/// The ports of BitTorrent by custom (BEP 3).
-const PORTS: std::ops::RangeInclusive<u16> = 6881..=6889;
-
 /// The running reactors.
 pub struct Fleet {
     reactors: Vec<Reactor>,
@@ -99,8 +98,8 @@ pub struct Fleet {
     slots: Slots,
     /// Of the fixed policy.
     shares: HashMap<TorrentId, SlotShares>,
-    filter: Arc<IpFilter>,
     limits: Limits,
+    filter: Arc<IpFilter>,
     spread: Arc<Spread>,
     wanted: Arc<Wanted>,
     origin: Instant,
@@ -116,20 +115,21 @@ impl Fleet {
         };
         let mut options = config.options.clone();
         let congestion = congestion::choose(&config.congestion, &mut options);
-        let listeners = listen(config.port, config.reactors, options.device.as_deref())?;
+        options.sources = config.listen.iter().filter(|address| !address.is_unspecified()).copied().collect();
+        let listeners = listening::listen(config)?;
         // what `auto` comes to on this machine
         let send = Transmitter::new(config.send)?.mode();
-        let port = sockets::local_address(&listeners[0])?.port();
+        let port = listening::port_of(&listeners[0][0])?;
         let identity = Arc::new(Identity { port, ..identity });
         let admission = Arc::new(Admission::new(config.connections_per_address, (rng.u64(..), rng.u64(..))));
         let (spread, wanted) = (Spread::new(listeners.len()), Wanted::new());
         let mut reactors = Vec::new();
-        for (number, listener) in listeners.into_iter().enumerate() {
+        for (number, listeners) in listeners.into_iter().enumerate() {
             reactors.push(crate::reactor::start(ReactorConfig {
                 number,
                 ring,
                 send,
-                listeners: vec![listener],
+                listeners,
                 options: options.clone(),
                 sizes: if config.downloads { DriverConfig::for_payload() } else { DriverConfig::default() },
                 admission: admission.clone(),
@@ -355,31 +355,4 @@ impl Fleet {
 fn shard_slots(torrent: &TorrentStatus) -> ShardSlots {
     let count = |count: usize| u32::try_from(count).unwrap_or(u32::MAX);
     ShardSlots { interested: count(torrent.interested), slots: count(torrent.slots), unchoked: count(torrent.unchoked) }
-}
-
-/// One listener for each reactor, all on one port.
-fn listen(port: Option<u16>, count: usize, device: Option<&str>) -> Result<Vec<OwnedFd>, FleetError> {
-    let candidates: Vec<u16> = port.map_or_else(|| PORTS.chain([0]).collect(), |port| vec![port]);
-    let mut last = None;
-    for port in candidates {
-        match listen_on(port, count, device) {
-            Ok(listeners) => return Ok(listeners),
-            Err(FleetError::Listen(error @ ListenError::InUse { .. })) => last = Some(error),
-            Err(error) => return Err(error),
-        }
-    }
-    Err(last.map_or_else(|| io::Error::other("no port").into(), FleetError::from))
-}
-
-fn listen_on(port: u16, count: usize, device: Option<&str>) -> Result<Vec<OwnedFd>, FleetError> {
-    let how = Listening { port, family: Family::Both, shared: false, backlog: LISTEN_BACKLOG };
-    // SO_REUSEPORT would let a second program of the same user share the port and steal half the peers, so the port is
-    // first taken without it
-    let exclusive = sockets::listener_of_device(how, device)?;
-    let port = sockets::local_address(&exclusive)?.port();
-    if count == 1 {
-        return Ok(vec![exclusive]);
-    }
-    drop(exclusive);
-    (0..count).map(|_| Ok(sockets::listener_of_device(Listening { port, shared: true, ..how }, device)?)).collect()
 }

@@ -105,7 +105,7 @@ impl Session {
         let announcing = discovery::Config {
             user_agent: USER_AGENT.to_owned(),
             device: device.clone(),
-            ..discovery::Config::new(peer_id, fresh_key(&mut rng), fleet.port())
+            ..discovery::Config::new(peer_id, fresh_key(&mut rng), fleet.port()).speaking_from(&config.fleet.listen)
         };
         let (announcer, found) = Announcer::start(announcing);
         Ok(Session {

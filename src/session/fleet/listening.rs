@@ -1,0 +1,118 @@
+//! The sockets that peers connect to: one for each reactor and address, all on one port.
+
+use std::io;
+use std::net::IpAddr;
+use std::os::fd::OwnedFd;
+
+use crate::limits::LISTEN_BACKLOG;
+use crate::reactor::sockets::{self, Family, ListenError, Listening};
+
+use super::{FleetConfig, FleetError};
+
+/// The ports of BitTorrent by custom (BEP 3).
+const PORTS: std::ops::RangeInclusive<u16> = 6881..=6889;
+/// How often the kernel is asked for a free port: one that is free at the first address may be taken at another.
+const TRIES: usize = 8;
+
+/// The listeners of each reactor.
+pub(super) fn listen(config: &FleetConfig) -> Result<Vec<Vec<OwnedFd>>, FleetError> {
+    let wishes =
+        Wishes { addresses: &config.listen, device: config.options.device.as_deref(), reactors: config.reactors };
+    wishes.listen(config.port)
+}
+
+/// What the listeners are to be like.
+struct Wishes<'a> {
+    addresses: &'a [IpAddr],
+    device: Option<&'a str>,
+    reactors: usize,
+}
+
+impl Wishes<'_> {
+    fn listen(&self, port: Option<u16>) -> Result<Vec<Vec<OwnedFd>>, FleetError> {
+        let any = std::iter::repeat_n(0, TRIES);
+        let candidates: Vec<u16> = match port {
+            None => PORTS.chain(any).collect(),
+            Some(0) => any.collect(),
+            Some(port) => vec![port],
+        };
+        let mut last = None;
+        for port in candidates {
+            match self.listen_on(port) {
+                Ok(listeners) => return Ok(listeners),
+                Err(error @ ListenError::InUse { .. }) => last = Some(error),
+                Err(error) => return Err(error.into()),
+            }
+        }
+        Err(last.map_or_else(|| io::Error::other("no port").into(), FleetError::from))
+    }
+
+    fn listen_on(&self, port: u16) -> Result<Vec<Vec<OwnedFd>>, ListenError> {
+        let how = Listening { port, family: Family::Both, shared: false, backlog: LISTEN_BACKLOG };
+        // SO_REUSEPORT would let a second program of the same user share the port and steal half the peers, so the port is
+        // first taken without it
+        let exclusive = self.at_all_addresses(how)?;
+        let port = port_of(&exclusive[0])?;
+        if self.reactors == 1 {
+            return Ok(vec![exclusive]);
+        }
+        drop(exclusive);
+        let shared = Listening { port, shared: true, ..how };
+        (0..self.reactors).map(|_| self.at_all_addresses(shared)).collect()
+    }
+
+    /// One listener for each address; at least one.
+    fn at_all_addresses(&self, how: Listening) -> Result<Vec<OwnedFd>, ListenError> {
+        if self.addresses.is_empty() {
+            return Ok(vec![sockets::listener_of_device(how, self.device)?]);
+        }
+        let (mut port, mut opened) = (how.port, Vec::new());
+        for &address in self.addresses {
+            let listener = sockets::listener_at(address, Listening { port, ..how }, self.device)?;
+            port = port_of(&listener)?;
+            opened.push(listener);
+        }
+        Ok(opened)
+    }
+}
+
+pub(super) fn port_of(listener: &OwnedFd) -> Result<u16, ListenError> {
+    let address = sockets::local_address(listener).map_err(|source| ListenError::Other { port: 0, source })?;
+    Ok(address.port())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::net::TcpStream;
+
+    fn listen(addresses: &[&str], reactors: usize) -> Result<Vec<Vec<OwnedFd>>, FleetError> {
+        let addresses: Vec<IpAddr> = addresses.iter().map(|text| text.parse().expect("an address")).collect();
+        Wishes { addresses: &addresses, device: None, reactors }.listen(Some(0))
+    }
+
+    #[test]
+    fn every_reactor_has_a_listener_at_every_address_and_all_share_a_port() {
+        for reactors in [1, 3] {
+            let listeners = listen(&["127.0.0.1", "127.0.0.3"], reactors).expect("addresses of loopback");
+            assert_eq!(listeners.iter().map(Vec::len).collect::<Vec<_>>(), vec![2; reactors]);
+            let ports: Vec<u16> = listeners.iter().flatten().map(|l| port_of(l).expect("bound")).collect();
+            assert!(ports.iter().all(|port| *port == ports[0]), "{ports:?}");
+            assert!(TcpStream::connect(("127.0.0.3", ports[0])).is_ok());
+            assert!(TcpStream::connect(("127.0.0.2", ports[0])).is_err(), "nobody listens there");
+        }
+    }
+
+    #[test]
+    fn both_families_of_all_addresses_may_be_named() {
+        let listeners = listen(&["0.0.0.0", "::"], 1).expect("both families");
+        let port = port_of(&listeners[0][0]).expect("bound");
+        assert!(TcpStream::connect(("127.0.0.1", port)).is_ok() && TcpStream::connect(("::1", port)).is_ok());
+    }
+
+    #[test]
+    fn an_address_that_is_not_of_this_host_is_named() {
+        let error = listen(&["127.0.0.1", "192.0.2.1"], 1).expect_err("nobody has it").to_string();
+        assert!(error.contains("192.0.2.1") && error.contains("ip address"), "{error}");
+    }
+}
