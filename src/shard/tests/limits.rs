@@ -160,7 +160,9 @@ fn connections_of_a_torrent_are_bounded_and_who_is_served_stays() {
 fn connections_in_all_are_bounded_while_it_runs() {
     let mut world = World::new(Slots::Fixed(2));
     let served = world.leecher();
-    (0..5).for_each(|_| drop(world.join(Reserved::default())));
+    for _ in 0..5 {
+        world.join(Reserved::default());
+    }
     world.shard.set_connections_max(1);
     world.settle();
     assert_eq!(world.shard.connections(), 1);
