@@ -1,5 +1,10 @@
 //! What every front end is given.
 
+use std::sync::Arc;
+
+use tokio::sync::Semaphore;
+
+use crate::limits::API_LISTENERS;
 use crate::session::seedbox::Seedbox;
 
 use super::guard::Guard;
@@ -12,11 +17,13 @@ pub struct Context {
     pub guard: Guard,
     /// Metrics are shown to whoever asks, without the token.
     pub open_metrics: bool,
+    /// Places for clients that hear of events.
+    pub(super) listeners: Arc<Semaphore>,
 }
 
 impl Context {
     /// Behind `guard`, metrics included.
     pub fn new(seedbox: Seedbox, guard: Guard) -> Context {
-        Context { seedbox, guard, open_metrics: false }
+        Context { seedbox, guard, open_metrics: false, listeners: Arc::new(Semaphore::new(API_LISTENERS)) }
     }
 }

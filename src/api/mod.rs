@@ -6,6 +6,7 @@
 //! way of saying no.
 
 mod context;
+mod events;
 pub mod guard;
 pub mod metrics;
 pub mod own;

@@ -12,7 +12,7 @@ use crate::session::seedbox::{Refusal, RefusalKind};
 
 /// What went wrong.
 #[derive(Serialize, ToSchema)]
-pub(super) struct ErrorDocument {
+pub(in crate::api) struct ErrorDocument {
     error: ErrorBody,
 }
 
@@ -34,7 +34,7 @@ pub(in crate::api) struct Failure {
 }
 
 /// What handlers answer.
-pub(super) type Answer<T> = Result<T, Failure>;
+pub(in crate::api) type Answer<T> = Result<T, Failure>;
 
 impl Failure {
     /// One of this status.

@@ -19,10 +19,11 @@ use tokio::task::JoinSet;
 
 use super::{Context, metrics, own, page, qbittorrent, transmission};
 use crate::limits::API_CONNECTIONS;
-use connection::{Ending, Entrance};
+use connection::Entrance;
 use crowd::Crowd;
 use names::Names;
 
+pub(super) use connection::Ending;
 pub use doors::{DoorError, Doors};
 
 /// For answers under way when the server ends.
