@@ -1,14 +1,14 @@
 //! The front: start announcing, add torrents, look at their trackers, leave in order.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use tokio::sync::{mpsc, oneshot};
 use tokio::task::JoinHandle;
 
-use super::driver::{Command, Driver, Sinks};
+use super::driver::{Command, Counts, Driver, Sinks};
 use super::error::AnnounceError;
 use super::http::HttpConfig;
 use super::reply::Scrape;
@@ -116,7 +116,7 @@ pub struct Farewell {
 pub struct Announcer {
     commands: mpsc::Sender<Command>,
     transport: Arc<Transport>,
-    dropped: Arc<AtomicU64>,
+    counts: Arc<Counts>,
     driver: JoinHandle<()>,
 }
 
@@ -140,7 +140,7 @@ impl Announcer {
     pub fn start(config: Config) -> (Announcer, mpsc::Receiver<Found>) {
         let (commands, inbox) = mpsc::channel(COMMANDS);
         let (found, receiver) = mpsc::channel(limits::FOUND_QUEUE);
-        let dropped = Arc::new(AtomicU64::new(0));
+        let counts = Arc::new(Counts::default());
         let http = HttpConfig {
             user_agent: config.user_agent.clone(),
             local: [IpAddr::V4(config.local_v4), IpAddr::V6(config.local_v6)],
@@ -148,9 +148,9 @@ impl Announcer {
             patience: config.http_timeout,
         };
         let transport = Arc::new(Transport::new(http, Resolver::new(&config.names), config.udp_timeout));
-        let sinks = Sinks { found, dropped: Arc::clone(&dropped) };
+        let sinks = Sinks { found, counts: Arc::clone(&counts) };
         let driver = tokio::spawn(Driver::new(config, Arc::clone(&transport), sinks).run(inbox));
-        (Announcer { commands, transport, dropped, driver }, receiver)
+        (Announcer { commands, transport, counts, driver }, receiver)
     }
 
     /// Begins to announce a torrent. Returns at once; the first announce follows, at the latest after a spread over
@@ -190,7 +190,12 @@ impl Announcer {
 
     /// Peers that were dropped because nobody took them in time.
     pub fn peers_dropped(&self) -> u64 {
-        self.dropped.load(Ordering::Relaxed)
+        self.counts.dropped.load(Ordering::Relaxed)
+    }
+
+    /// Announces that trackers answered, and those that failed.
+    pub fn announces(&self) -> (u64, u64) {
+        (self.counts.answered.load(Ordering::Relaxed), self.counts.failed.load(Ordering::Relaxed))
     }
 
     /// Tells every tracker `stopped`, waits for their answers at most for `limit`, and ends.

@@ -45,10 +45,29 @@ pub(super) enum Command {
     },
 }
 
-/// Where peers go.
+/// Where peers go, and outcomes are counted.
 pub(super) struct Sinks {
     pub(super) found: mpsc::Sender<Found>,
-    pub(super) dropped: Arc<AtomicU64>,
+    pub(super) counts: Arc<Counts>,
+}
+
+/// Announces by their outcome; peers that nobody took.
+#[derive(Default)]
+pub(super) struct Counts {
+    pub(super) answered: AtomicU64,
+    pub(super) failed: AtomicU64,
+    pub(super) dropped: AtomicU64,
+}
+
+impl Counts {
+    /// That a host has no address of one family is no failure.
+    fn note(&self, outcome: &Result<Reply, AnnounceError>) {
+        match outcome {
+            Ok(_) => drop(self.answered.fetch_add(1, Ordering::Relaxed)),
+            Err(AnnounceError::NoAddress { .. }) => {}
+            Err(_) => drop(self.failed.fetch_add(1, Ordering::Relaxed)),
+        }
+    }
 }
 
 pub(super) struct Driver {
@@ -236,6 +255,7 @@ impl Driver {
     fn handle_done(&mut self, done: Done) {
         let now = self.now();
         let Done { torrent: id, endpoint, outcome } = done;
+        self.sinks.counts.note(&outcome);
         let Some(torrent) = self.torrents.get_mut(&id) else { return };
         torrent.in_flight.remove(&endpoint);
         torrent.with_status(endpoint, |status| status.note(&outcome, std::time::Instant::now()));
@@ -331,7 +351,7 @@ impl Torrent {
         let found = Found { info_hash: self.info_hash, peers: reply.peers, replaces: self.replaces };
         match sinks.found.try_send(found) {
             Ok(()) => self.replaces = false,
-            Err(_) => drop(sinks.dropped.fetch_add(count, Ordering::Relaxed)),
+            Err(_) => drop(sinks.counts.dropped.fetch_add(count, Ordering::Relaxed)),
         }
     }
 

@@ -73,6 +73,11 @@ impl TurnTimes {
         self.record_step(other.longest_step.1, other.longest_step.0);
     }
 
+    /// Turns by their length: the time that each counter's are shorter than, and how many they are.
+    pub fn counts(&self) -> impl Iterator<Item = (Duration, u64)> {
+        self.counts.iter().enumerate().map(|(counter, count)| (upper_bound(counter), *count))
+    }
+
     /// Turns counted.
     pub fn turns(&self) -> u64 {
         self.counts.iter().sum()

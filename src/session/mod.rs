@@ -30,4 +30,4 @@ pub use downloading::Download;
 pub use fleet::{Fleet, FleetConfig, FleetError};
 pub use identity::{CLIENT, USER_AGENT, fresh_key, fresh_peer_id};
 pub use seeding::{Farewell, Session, Torrent};
-pub use status::{DownloadView, ReactorView, Status, TorrentState, TorrentView, TrackerView};
+pub use status::{DownloadView, Flow, ReactorView, Status, TorrentState, TorrentView, TrackerView, Ways};

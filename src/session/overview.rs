@@ -6,12 +6,18 @@ use crate::peer::Reason;
 
 use super::process::bytes_read as process_read;
 use super::seeding::Session;
-use super::status::{ReactorView, Status};
+use super::status::{ReactorView, Status, Ways};
 
 impl Session {
     /// Everything that a front end shows.
     pub(super) fn make_status(&self) -> Status {
-        let mut status = Status { process_read: process_read(), ..Status::default() };
+        let ways = Ways {
+            driver: self.fleet.driver(),
+            send: self.fleet.send().to_string(),
+            congestion: self.fleet.congestion().to_string(),
+        };
+        let announces = self.announcer.announces();
+        let mut status = Status { ways, announces, process_read: process_read(), ..Status::default() };
         let mut closed: HashMap<&'static str, u64> = HashMap::new();
         for snapshot in self.fleet.snapshots() {
             status.connections += snapshot.connections;
@@ -24,6 +30,9 @@ impl Session {
                 busy_per_mille: snapshot.busy_per_mille,
                 sent: snapshot.totals.sent,
             });
+            status.flow.add(&snapshot.totals);
+            status.transmit.add(&snapshot.transmit);
+            status.dormant += snapshot.dormant;
             status.paging.add(snapshot.paging);
             status.turn_times.add(&snapshot.turn_times);
             status.spliced += snapshot.transmit.spliced_bytes;

@@ -87,7 +87,7 @@ pub struct Session {
     origin: Instant,
     turned: Instant,
     turns: u64,
-    status: Status,
+    status: Arc<Status>,
 }
 
 impl Session {
@@ -133,7 +133,7 @@ impl Session {
             origin: Instant::now(),
             turned: Instant::now(),
             turns: 0,
-            status: Status::default(),
+            status: Arc::default(),
         })
     }
 
@@ -267,7 +267,7 @@ impl Session {
         if self.turns.is_multiple_of(CHECK_TURNS) {
             self.check_files().await;
         }
-        self.status = self.make_status();
+        self.status = Arc::new(self.make_status());
         Ok(())
     }
 
@@ -352,7 +352,7 @@ impl Session {
     }
 
     /// Everything at the last turn.
-    pub fn status(&self) -> &Status {
+    pub fn status(&self) -> &Arc<Status> {
         &self.status
     }
 

@@ -4,7 +4,8 @@ use std::path::PathBuf;
 
 use crate::ids::{InfoHash, TorrentId};
 use crate::reactor::{PagingCounters, TurnTimes};
-use crate::shard::PeerStatus;
+use crate::shard::{PeerStatus, Totals};
+use crate::transmit::Counters;
 
 /// What a torrent is doing.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -93,15 +94,67 @@ pub struct ReactorView {
     pub sent: u64,
 }
 
+/// What was chosen at the start, or what the choice came to.
+#[derive(Clone, Debug, Default)]
+pub struct Ways {
+    /// Driver of the reactors.
+    pub driver: &'static str,
+    /// Path that payload takes.
+    pub send: String,
+    /// Congestion control of connections.
+    pub congestion: String,
+}
+
+/// Numbers of all reactors that only grow.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub struct Flow {
+    /// Payload bytes sent.
+    pub sent: u64,
+    /// Payload bytes received and kept.
+    pub received: u64,
+    /// Connections that came.
+    pub accepted: u64,
+    /// Connections that we opened.
+    pub dialled: u64,
+    /// Requests received.
+    pub requests: u64,
+    /// Unchokes sent.
+    pub unchokes: u64,
+    /// Chokes sent.
+    pub chokes: u64,
+}
+
+impl Flow {
+    pub(super) fn add(&mut self, totals: &Totals) {
+        self.sent += totals.sent;
+        self.received += totals.received;
+        self.accepted += totals.accepted;
+        self.dialled += totals.dialled;
+        self.requests += totals.requests;
+        self.unchokes += totals.unchokes;
+        self.chokes += totals.chokes;
+    }
+}
+
 /// Everything at one moment.
 #[derive(Clone, Debug, Default)]
 pub struct Status {
+    /// How bytes go out, by name.
+    pub ways: Ways,
     /// Payload bytes sent since start.
     pub uploaded: u64,
     /// Bytes a second, over the last second.
     pub upload_rate: u64,
+    /// What reactors count since start.
+    pub flow: Flow,
+    /// What sending paths count since start.
+    pub transmit: Counters,
+    /// Announces that trackers answered, and those that failed.
+    pub announces: (u64, u64),
     /// Connections, handshakes included.
     pub connections: usize,
+    /// Torrents that are known and not in memory of the reactors.
+    pub dormant: usize,
     /// Peers with a slot.
     pub unchoked: usize,
     /// Peers that wait for a slot.

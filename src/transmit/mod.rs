@@ -16,6 +16,7 @@
 
 mod arena;
 mod chunk;
+mod counters;
 mod mode;
 mod outgoing;
 mod pipe;
@@ -27,6 +28,7 @@ mod transmitter;
 mod tests;
 
 pub use chunk::Chunk;
+pub use counters::Counters;
 pub use mode::SendMode;
 pub use outgoing::Outgoing;
-pub use transmitter::{Counters, Progress, SendError, Sent, Transmitter};
+pub use transmitter::{Progress, SendError, Sent, Transmitter};

@@ -7,6 +7,7 @@ use crate::ids::{FileIndex, TorrentId};
 use crate::limits::{BLOCK, CHUNK};
 use crate::transmit::arena::HeaderArena;
 use crate::transmit::chunk::{Chunk, Frame};
+use crate::transmit::counters::Counters;
 use crate::transmit::outgoing::{BLOCK_OVERHEAD, Leftover, Outgoing, Walk, ZeroCopy};
 use crate::transmit::pipe::{Pipe, PipePool};
 use crate::transmit::repeat::unless_blocked;
@@ -57,31 +58,6 @@ pub enum SendError {
     /// The machine ran out of something.
     #[error("cannot send: {0}")]
     Environment(io::Error),
-}
-
-/// What a transmitter has done so far.
-#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
-pub struct Counters {
-    /// Chunks sent or begun.
-    pub chunks: u64,
-    /// Bytes of framed blocks by `vmsplice` and `splice`.
-    pub spliced_bytes: u64,
-    /// Bytes of framed blocks by a copying `sendmsg`.
-    pub copied_bytes: u64,
-    /// Bytes of framed blocks by MSG_ZEROCOPY.
-    pub zero_copy_bytes: u64,
-    /// Bytes of control messages.
-    pub control_bytes: u64,
-    /// Chunks that a socket did not take whole.
-    pub leftovers: u64,
-    /// Chunks that found no pipe and were copied.
-    pub pool_misses: u64,
-    /// MSG_ZEROCOPY sends that the kernel said are complete.
-    pub zero_copy_completed: u64,
-    /// Those of them that it had copied.
-    pub zero_copy_copied: u64,
-    /// System calls made.
-    pub system_calls: u64,
 }
 
 /// Sends chunks and control messages to sockets, all of which are non-blocking (O_NONBLOCK: `splice` heeds nothing else).

@@ -9,6 +9,8 @@ use axum::routing::get;
 use tokio::sync::Mutex;
 
 use crate::api::Context;
+use crate::ids::TorrentId;
+use crate::session::seedbox::RefusalKind;
 
 /// For the keeper to answer.
 const PATIENCE: Duration = Duration::from_secs(5);
@@ -37,8 +39,9 @@ impl Pulse {
         let lives = match *last {
             Some((at, lives)) if at.elapsed() < FRESH => lives,
             _ => {
-                let asked = tokio::time::timeout(PATIENCE, self.context.seedbox.engine()).await;
-                asked.is_ok_and(|answer| answer.is_ok())
+                // of a torrent that there is not: any answer will do but that it ends
+                let asked = tokio::time::timeout(PATIENCE, self.context.seedbox.pieces(TorrentId(u32::MAX))).await;
+                asked.is_ok_and(|answer| answer.err().is_none_or(|refusal| refusal.kind != RefusalKind::Busy))
             }
         };
         *last = Some((Instant::now(), lives));

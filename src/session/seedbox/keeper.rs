@@ -182,7 +182,7 @@ impl Keeper {
             Order::Trackers(id, reply) => self.tell_trackers(id, reply),
             Order::Peers(id, reply) => self.tell_peers(id, reply),
             Order::Pieces(id, reply) => self.tell_pieces(id, reply),
-            Order::Engine(reply) => drop(reply.send(Ok(Arc::new(self.session.status().clone())))),
+            Order::Engine(reply) => drop(reply.send(Ok(self.session.status().clone()))),
             Order::Shutdown(reply) => self.ending = Some(reply),
         }
     }
