@@ -31,6 +31,7 @@ use sessions::Sessions;
 pub use caller::Caller;
 pub(super) use caller::network;
 pub use denied::Denied;
+pub(super) use secret::fresh;
 pub use sessions::SessionKey;
 pub use token::{Token, TokenError};
 

@@ -33,6 +33,7 @@ mod view;
 pub use choice::{Choice, FilePriority, LimitChoice, Place};
 pub use handle::Seedbox;
 pub use order::{Added, Addition, Change, LimitChange, Order, QueueMove, Refusal, RefusalKind, Source, TrackerChange};
+pub use place::confine;
 pub use row::{About, Activity, Numbers, Row};
 pub use settings::{Category, LimitAction, RateSchedule, Settings, TrafficBudget};
 pub use start::{SeedboxConfig, SeedboxError};

@@ -44,7 +44,7 @@ pub(super) fn wanted_bytes(torrent: &Metainfo, choice: &Choice) -> u64 {
 
 /// `folder` without links and `..`, if it lies in one of the roots. Those of its last components that are not there yet are taken as
 /// they are named.
-pub(super) fn confine(folder: &Path, settings: &Settings) -> Result<PathBuf, Refusal> {
+pub fn confine(folder: &Path, settings: &Settings) -> Result<PathBuf, Refusal> {
     let refuse = |kind, text: String| Err(Refusal::new(kind, text));
     if !folder.is_absolute() {
         return refuse(RefusalKind::Invalid, format!("{}: give an absolute path", folder.display()));
