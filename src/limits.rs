@@ -262,6 +262,15 @@ pub const API_HEAD: usize = 32 * 1024;
 pub const API_BODY: usize = 10 * 1024 * 1024;
 /// Bytes of an upload of files: some hundred torrents at once, or one of the largest.
 pub const API_UPLOAD: usize = 64 * 1024 * 1024;
+/// Fields of a form, parts included: an upload of some hundred torrents has one part each.
+pub const API_FORM_FIELDS: usize = 4_096;
+/// Links and addresses that one request adds; each address is fetched before the next.
+pub const API_ADDRESSES: usize = 256;
+/// Views that are kept for clients of `sync/maindata`, two a client. When every torrent changes all the time, one of 10,000 torrents
+/// costs 3 MB; a client whose view went is sent everything again.
+pub const API_VIEWS: usize = 16;
+/// Seconds for which such a view is kept; clients ask every few seconds.
+pub const API_VIEW_SECONDS: i64 = 10 * 60;
 /// Clients that hear of events; each costs a little text a second.
 pub const API_LISTENERS: usize = 64;
 

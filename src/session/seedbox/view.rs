@@ -83,6 +83,12 @@ impl View {
         }
     }
 
+    /// This view with these torrents, which are in the order of their ids.
+    pub fn with_rows(self, revision: u64, rows: Vec<Arc<Row>>) -> View {
+        let by_hash = rows.iter().filter_map(|row| Some((row.about.info_hash?, row.id))).collect();
+        View { revision, rows, by_hash: Arc::new(by_hash), ..self }
+    }
+
     /// The torrent of this id.
     pub fn row(&self, id: TorrentId) -> Option<&Arc<Row>> {
         self.rows.binary_search_by_key(&id, |row| row.id).ok().map(|at| &self.rows[at])
