@@ -7,7 +7,7 @@ use crate::reactor::congestion::CongestionChoice;
 use crate::reactor::driver::DriverChoice;
 use crate::reactor::sockets::{Dscp, Options};
 use crate::schedule::Slots;
-use crate::session::FleetConfig;
+use crate::session::{FleetConfig, connections_within};
 use crate::transmit::SendMode;
 
 use super::units::{parse_rate, parse_size};
@@ -65,8 +65,6 @@ pub(crate) struct NetworkArgs {
 impl NetworkArgs {
     /// What they mean for so many reactors, where the process may have `descriptors` open.
     pub(crate) fn fleet(&self, reactors: usize, descriptors: u64) -> FleetConfig {
-        let reserved = limits::DESCRIPTORS_BESIDE + limits::DESCRIPTORS_PER_REACTOR * reactors;
-        let for_peers = usize::try_from(descriptors).unwrap_or(usize::MAX).saturating_sub(reserved).max(64);
         let connections = usize::try_from(self.connections).unwrap_or(usize::MAX);
         FleetConfig {
             reactors,
@@ -78,7 +76,7 @@ impl NetworkArgs {
             upload_limit: self.upload_limit,
             download_limit: None,
             peer_limit: self.peer_limit,
-            connections: connections.min(for_peers),
+            connections: connections.min(connections_within(descriptors, reactors)),
             connections_per_address: self.connections_per_address,
             congestion: self.congestion.clone(),
             options: Options {

@@ -25,7 +25,7 @@ mod status;
 pub mod web_seed;
 
 pub use config::{SessionConfig, SessionError, TrackerChoice};
-pub use descriptors::raise_descriptor_limit;
+pub use descriptors::{connections_within, raise_descriptor_limit};
 pub use downloading::Download;
 pub use fleet::{Fleet, FleetConfig, FleetError};
 pub use identity::{CLIENT, USER_AGENT, fresh_key, fresh_peer_id};

@@ -5,7 +5,7 @@ mod saving;
 use std::fs;
 use std::path::Path;
 
-use sower::cli::daemon::config::{Beside, Config, ConfigError, ConfigFile, Source, When, generated};
+use sower::cli::daemon::config::{Beside, Config, ConfigError, ConfigFile, Flag, Source, Typed, When, generated};
 use sower::session::seedbox::{LimitAction, Settings};
 
 fn parse(text: &str) -> Result<Config, ConfigError> {
@@ -17,7 +17,11 @@ fn problems(text: &str) -> Vec<String> {
 }
 
 fn beside(flags: &[(&str, &str)], environment: &[(&str, &str)]) -> Beside {
-    let flag = |(path, value): &(&str, &str)| ((*path).into(), (*value).into(), format!("--set {path}"));
+    let flag = |(path, value): &(&str, &str)| Flag {
+        path: (*path).into(),
+        typed: Typed::Text((*value).into()),
+        name: format!("--set {path}"),
+    };
     Beside {
         flags: flags.iter().map(flag).collect(),
         environment: environment.iter().map(|(name, value)| ((*name).into(), (*value).into())).collect(),

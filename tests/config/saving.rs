@@ -6,7 +6,7 @@ use std::os::unix::fs::{PermissionsExt, symlink};
 use std::path::{Path, PathBuf};
 
 use proptest::prelude::*;
-use sower::cli::daemon::config::{Beside, ConfigFile, generated};
+use sower::cli::daemon::config::{Beside, ConfigFile, Flag, Typed, generated};
 use sower::session::seedbox::{Category, LimitAction, RateSchedule, Settings, TrafficBudget};
 use tempfile::TempDir;
 
@@ -189,7 +189,8 @@ fn a_link_stays_a_link_and_permissions_stay() {
 #[test]
 fn a_value_that_a_flag_overrules_is_kept_and_told() {
     let scene = Scene::new("");
-    let flags = vec![("limits.upload".into(), "1MiB/s".into(), "--upload-limit".into())];
+    let (path, name) = ("limits.upload".into(), "--upload-limit".into());
+    let flags = vec![Flag { path, typed: Typed::Text("1MiB/s".into()), name }];
     let mut file = scene.load_beside(Beside { flags, environment: Vec::new() });
     let mut settings = file.settings();
     settings.upload_limit = Some(2 << 20);

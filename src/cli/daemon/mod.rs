@@ -1,8 +1,10 @@
 //! `sower daemon`: a seedbox that runs for months, driven through its APIs.
 
 pub mod config;
+mod flags;
+mod life;
 
-use std::net::SocketAddr;
+use std::io::Write as _;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::Arc;
@@ -13,65 +15,92 @@ use tokio::sync::watch;
 use crate::api::Context;
 use crate::api::guard::{Guard, Token};
 use crate::api::server::{self, Doors};
-use crate::session::seedbox::{Seedbox, SeedboxConfig, Settings};
-use crate::session::{FleetConfig, SessionConfig, raise_descriptor_limit};
+use crate::session::raise_descriptor_limit;
+use crate::session::seedbox::{Seedbox, SeedboxConfig};
 
-use super::network::NetworkArgs;
-use super::signals::StopSignals;
+use config::{Api, Beside, ConfigFile};
+use flags::Flags;
+use life::{Life, Signals};
 
 /// Arguments of `sower daemon`.
 #[derive(clap::Args, Debug)]
+#[command(after_help = "\
+Every key of the configuration can be given by a variable too, such as SOWER_LIMITS_UPLOAD=10MiB/s. Flags go before variables, these before
+the file.
+
+Examples:
+  sower daemon --state /var/lib/sower                    the API is at 127.0.0.1:9091, its password in /var/lib/sower/token
+  sower daemon --state DIR --root /srv --port 51413      content may also be below /srv
+  sower daemon --state DIR --check-config                say what is wrong with DIR/config.toml")]
 pub(super) struct Args {
     /// Folder of its state; made if it is not there.
     #[arg(long, value_name = "DIR")]
     state: PathBuf,
-    /// Address of its APIs and its page; repeat for several.
-    #[arg(long, value_name = "IP:PORT", default_value = "127.0.0.1:9091")]
-    api: Vec<SocketAddr>,
-    /// Folder for content [default: DIR/downloads].
-    #[arg(long, value_name = "DIR")]
-    downloads: Option<PathBuf>,
-    /// A folder that content may be in; repeat for several.
-    #[arg(long, value_name = "DIR")]
-    root: Vec<PathBuf>,
+    /// Its configuration [default: DIR/config.toml]. Made, with every key documented, if it is not there.
+    #[arg(long, value_name = "FILE")]
+    config: Option<PathBuf>,
+    /// Say what is wrong with the configuration, and end.
+    #[arg(long)]
+    check_config: bool,
+    /// Print the configuration as it holds and where each value comes from, and end.
+    #[arg(long)]
+    print_config: bool,
     #[command(flatten)]
-    network: NetworkArgs,
+    flags: Flags,
 }
 
 /// Runs the command until it is told to end.
 pub(super) fn run(args: Args) -> anyhow::Result<ExitCode> {
+    let path = args.config.clone().unwrap_or_else(|| args.state.join("config.toml"));
+    let looks = args.check_config || args.print_config;
+    let state = if looks { std::path::absolute(&args.state)? } else { make_folder(&args.state)? };
+    if !looks && ConfigFile::make(&path).with_context(|| format!("cannot make {}", path.display()))? {
+        eprintln!("made {}: every key of the configuration stands there", path.display());
+    }
+    let beside = Beside { flags: args.flags.0, ..Beside::from_environment() };
+    let file = match ConfigFile::load(path, state.clone(), beside) {
+        Ok(file) => file,
+        // what was given has to be mended, as for a wrong command line: starting again does not help
+        Err(error) => {
+            super::report(&error.into());
+            return Ok(ExitCode::from(2));
+        }
+    };
+    if args.print_config {
+        std::io::stdout().write_all(file.effective().as_bytes())?;
+    }
+    if looks {
+        return Ok(ExitCode::SUCCESS);
+    }
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(2)
         .enable_all()
         .build()
         .context("cannot start the control threads")?;
-    runtime.block_on(daemon(args))
+    runtime.block_on(daemon(file, state))
 }
 
-async fn daemon(args: Args) -> anyhow::Result<ExitCode> {
-    let mut stop = StopSignals::new(false)?;
-    let state = make_folder(&args.state)?;
-    let downloads = make_folder(args.downloads.as_deref().unwrap_or(&state.join("downloads")))?;
+async fn daemon(file: ConfigFile, state: PathBuf) -> anyhow::Result<ExitCode> {
+    let signals = Signals::new()?;
+    let settings = file.settings();
+    make_folder(&settings.download_folder)?;
     let token = Token::of_folder(&state)?;
-    let doors = open_doors(&args, &state)?;
-    let settings = Settings { roots: args.root.clone(), ..Settings::new(downloads) };
-    let config = SeedboxConfig { session: session_config(&args), state: state.clone(), settings };
+    let doors = open_doors(&file.config().api, &state)?;
+    let session = file.config().session(raise_descriptor_limit());
+    let config = SeedboxConfig { session, state: state.clone(), settings };
     let (seedbox, keeper) = Seedbox::start(config).await?;
     let (end, ending) = watch::channel(false);
-    let context = Arc::new(Context::new(seedbox.clone(), Guard::new(token)));
-    let serving = tokio::spawn(server::serve(context, doors, ending));
-    let view = seedbox.view();
-    eprintln!("peers: port {}; API: {}", view.totals.port, own_addresses(&args));
-    stop.wait().await;
+    let mut context = Context::new(seedbox.clone(), Guard::new(token));
+    context.open_metrics = file.config().api.metrics_open;
+    eprintln!("peers: port {}; API: {}", seedbox.view().totals.port, addresses(&doors));
+    let serving = tokio::spawn(server::serve(Arc::new(context), doors, ending));
+    let mut life = Life::new(signals, seedbox.clone(), file);
+    life.run().await;
     end.send_replace(true);
     tokio::select! {
         _ = async { tokio::join!(seedbox.shutdown(), serving, keeper) } => Ok(ExitCode::SUCCESS),
-        () = stop.wait() => Ok(ExitCode::from(130)),
+        () = life.at_once() => Ok(ExitCode::from(130)),
     }
-}
-
-fn own_addresses(args: &Args) -> String {
-    args.api.iter().map(|address| format!("http://{address}/")).collect::<Vec<_>>().join(", ")
 }
 
 fn make_folder(folder: &Path) -> anyhow::Result<PathBuf> {
@@ -79,23 +108,19 @@ fn make_folder(folder: &Path) -> anyhow::Result<PathBuf> {
     folder.canonicalize().with_context(|| format!("cannot use {}", folder.display()))
 }
 
-fn open_doors(args: &Args, state: &Path) -> anyhow::Result<Doors> {
+fn open_doors(api: &Api, state: &Path) -> anyhow::Result<Doors> {
     let mut doors = Doors::default();
-    for address in &args.api {
+    doors.names.extend(api.hosts.iter().map(|host| host.0.clone()));
+    for address in &api.listen {
         doors.open_tcp(*address)?;
     }
-    doors.open_unix(&state.join("api.sock"))?;
+    if let Some(socket) = &api.socket {
+        doors.open_unix(&socket.below(state))?;
+    }
     Ok(doors)
 }
 
-fn session_config(args: &Args) -> SessionConfig {
-    let fleet = args.network.fleet(1, raise_descriptor_limit());
-    SessionConfig {
-        fleet: FleetConfig { downloads: true, ..fleet },
-        external: args.network.external_ip.clone(),
-        tracker: None,
-        added_trackers: Vec::new(),
-        web_seed: args.network.web_seed,
-        super_seed: false,
-    }
+fn addresses(doors: &Doors) -> String {
+    let addresses = doors.tcp.iter().filter_map(|listener| listener.local_addr().ok());
+    addresses.map(|address| format!("http://{address}/")).collect::<Vec<_>>().join(", ")
 }

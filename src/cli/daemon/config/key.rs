@@ -55,6 +55,16 @@ impl Key {
         format!("SOWER_{}_{}", self.section, self.field).to_ascii_uppercase()
     }
 
+    /// Its value is a list.
+    pub fn is_list(&self) -> bool {
+        self.default.starts_with('[')
+    }
+
+    /// Its value is yes or no.
+    pub fn is_switch(&self) -> bool {
+        matches!(self.default, "true" | "false")
+    }
+
     /// What it is for, a line each.
     pub fn doc(&self) -> impl Iterator<Item = &'static str> {
         self.doc.iter().map(|line| line.trim())

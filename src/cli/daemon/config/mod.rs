@@ -16,6 +16,7 @@ mod load;
 mod print;
 mod save;
 mod sections;
+mod session;
 mod settings;
 mod value;
 mod words;
@@ -28,7 +29,7 @@ use load::{File, Given, Reader};
 
 pub use file::{ConfigFile, Reload};
 pub use key::{Key, When};
-pub use load::{Beside, ConfigError, Source};
+pub use load::{Beside, ConfigError, Flag, Source, Typed};
 pub use print::generated;
 pub use save::{NotSaved, Saved};
 pub use sections::*;

@@ -20,7 +20,7 @@ use super::words::{HookEvent, LogFormat};
 section! {
     /// Where peers connect, and how they are spoken to.
     Network = "network" {
-        /// Addresses to listen on. "::" is all of this host, IPv4 included.
+        /// Addresses on which peers are listened for. "::" is all of this host, IPv4 included.
         [Restart] listen: Vec<IpAddr> = ["::"],
         /// Port for peers; "auto" is 6881, or the next one up to 6889 that is free. Name one if a router or firewall lets it in.
         [Restart] port: Option<Port> = "auto",
@@ -60,7 +60,8 @@ section! {
         [Live] download: Place = "downloads",
         /// Where it is until it is complete; "" is in its place from the start.
         [Live] incomplete: Option<Place> = "",
-        /// Further folders that content may be in, with all below them. A client can name no folder outside of these and the two above.
+        /// Further folders that content may be in, with all below them. A client can name no folder outside of these, download and
+        /// incomplete.
         [Live] roots: Vec<Place> = [],
         /// Torrent files that appear in these are added.
         [Live] watch: Vec<Place> = [],
@@ -68,22 +69,22 @@ section! {
 }
 
 section! {
-    /// Payload a second, such as "10MiB/s", "800KiB/s" or "100Mbit/s", for all torrents together; "unlimited" is no limit.
+    /// Payload, bytes a second: such as "10MiB/s", "800KiB/s" or "100Mbit/s", for all torrents together; "unlimited" is no limit.
     Limits = "limits" {
-        /// Sent.
+        /// What may be sent.
         [Live] upload: Option<Rate> = "unlimited",
-        /// Received.
+        /// What may be received.
         [Live] download: Option<Rate> = "unlimited",
-        /// Sent, while the alternative limits hold.
+        /// What may be sent while the alternative limits hold.
         [Live] alternative_upload: Option<Rate> = "unlimited",
-        /// Received, while the alternative limits hold.
+        /// What may be received while the alternative limits hold.
         [Live] alternative_download: Option<Rate> = "unlimited",
         /// The alternative limits hold now. With a schedule, it decides.
         [Live] alternative: bool = false,
         /// When the alternative limits hold, in local time: "mon-fri 08:00-17:30", "sat,sun 10:00-22:00", "daily 22:00-06:00" (until the
         /// next morning). "never" is without a schedule.
         [Live] schedule: Option<RateSchedule> = "never",
-        /// Sent to each peer.
+        /// What may be sent to each peer.
         [Restart] peer: Option<Rate> = "unlimited",
         /// Peers served at once: "auto" as many as the link feeds, "unlimited", or a number for each torrent, one of them optimistic.
         [Restart] slots: Slots = "auto",
@@ -93,7 +94,7 @@ section! {
 section! {
     /// When a torrent was seeded enough. What a torrent has of its own goes before these.
     Seeding = "seeding" {
-        /// Sent for each byte of it, such as 2.0.
+        /// Bytes sent for each byte of a torrent, such as 2.0.
         [Live] ratio: Option<Ratio> = "unlimited",
         /// Time of seeding, such as "30d", "48h" or "90m".
         [Live] time: Option<Minutes> = "unlimited",
@@ -111,9 +112,9 @@ section! {
     Queue = "queue" {
         /// Torrents start when they are added.
         [Live] start_added: bool = true,
-        /// Downloads.
+        /// Downloads that run at once.
         [Live] downloads: Option<Count> = "unlimited",
-        /// Seeds.
+        /// Torrents that are seeded at once.
         [Live] seeds: Option<Count> = "unlimited",
         /// Both together.
         [Live] active: Option<Count> = "unlimited",
@@ -125,7 +126,7 @@ section! {
 section! {
     /// Traffic of a month, payload sent and received together.
     Budget = "budget" {
-        /// Such as "20TB".
+        /// What may be used of it, such as "20TB".
         [Live] month: Option<Size> = "unlimited",
         /// Day on which it begins anew, 1 to 28.
         [Live] day: Day = 1,
@@ -156,7 +157,7 @@ section! {
 section! {
     /// Tags that can be chosen. Torrents may have others.
     Tags = "tags" {
-        /// Their names.
+        /// The names of tags.
         [Live] names: Vec<Name> = [],
     }
 }
@@ -166,7 +167,7 @@ section! {
     /// password in the file "token" of the state folder, as user "sower". It goes over the network as it is: put a proxy with TLS in front, or
     /// use an SSH tunnel.
     Api = "api" {
-        /// Addresses to listen on. [] is none.
+        /// Addresses of the APIs and the page. [] is none.
         [Restart] listen: Vec<SocketAddr> = ["127.0.0.1:9091"],
         /// Unix socket for programs of the same user, who need no password; "" is none.
         [Restart] socket: Option<Place> = "api.sock",
@@ -196,9 +197,9 @@ section! {
 section! {
     /// Programs elsewhere that are told what happens, by POST of JSON. Nothing is run on this host.
     Webhooks = "webhooks" {
-        /// Where to.
+        /// Where they are.
         [Live] urls: Vec<HookUrl> = [],
-        /// Of what: "added", "completed", "failed", "removed".
+        /// What they are told of: "added", "completed", "failed", "removed".
         [Live] events: Vec<HookEvent> = ["added", "completed", "failed", "removed"],
         /// File with a secret that signs them: the header X-Sower-Signature is then "sha256=" and the HMAC-SHA256 of the body in
         /// hexadecimal digits. "" is without a signature.

@@ -24,6 +24,8 @@ pub(super) enum Raw<'given> {
     Toml(&'given Toml),
     /// From a flag or the environment: text, lists separated by commas.
     Text(&'given str),
+    /// From a flag that was repeated.
+    Texts(&'given [String]),
 }
 
 /// A type of values.
@@ -43,6 +45,7 @@ impl<'given> Raw<'given> {
     pub(super) fn text(self) -> Result<Cow<'given, str>, String> {
         match self {
             Raw::Text(text) => Ok(text.trim().into()),
+            Raw::Texts(texts) => Err(format!("{} texts where one belongs", texts.len())),
             Raw::Toml(Toml::String(text)) => Ok(text.value().as_str().into()),
             Raw::Toml(Toml::Integer(number)) => Ok(number.value().to_string().into()),
             Raw::Toml(Toml::Float(number)) => Ok(number.value().to_string().into()),
@@ -53,6 +56,7 @@ impl<'given> Raw<'given> {
     fn list(self) -> Result<Vec<Raw<'given>>, String> {
         match self {
             Raw::Toml(Toml::Array(items)) => Ok(items.iter().map(Raw::Toml).collect()),
+            Raw::Texts(texts) => Ok(texts.iter().map(|text| Raw::Text(text)).collect()),
             Raw::Text(text) => Ok(text.split(',').filter(|item| !item.trim().is_empty()).map(Raw::Text).collect()),
             Raw::Toml(other) => Err(format!("{} where a list belongs: write it in [brackets]", kind(other))),
         }
@@ -77,7 +81,7 @@ impl Value for bool {
             Raw::Text("true" | "yes" | "on" | "1") => Ok(true),
             Raw::Text("false" | "no" | "off" | "0") => Ok(false),
             Raw::Toml(_) => Err("write true or false, without quotes".into()),
-            Raw::Text(text) => Err(format!("{text:?} is neither true nor false")),
+            _ => Err(format!("{:?} is neither true nor false", raw.text()?)),
         }
     }
 }
