@@ -199,7 +199,7 @@ impl Announcer {
     }
 
     /// Tells every tracker `stopped`, waits for their answers at most for `limit`, and ends.
-    pub async fn shutdown(mut self, limit: Duration) -> Farewell {
+    pub async fn shutdown(&mut self, limit: Duration) -> Farewell {
         let (reply, farewell) = oneshot::channel();
         let command = Command::Shutdown { limit, reply };
         let leave = async {

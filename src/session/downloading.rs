@@ -145,7 +145,11 @@ impl Session {
         let mut entry = Entry { shared, download: Some(progress), ..Entry::new(metainfo, content, Arc::new([])) };
         let (announced, named) = match sought {
             Some(seeking) => (seeking.handle, seeking.peers),
-            None => (self.announce(&entry).await, Vec::new()),
+            None => {
+                let announcing = entry.metainfo().map(|metainfo| self.announce(metainfo));
+                let announced = announcing.expect("it is not dormant").of(&entry.shared);
+                (self.announcer.add(announced).await, Vec::new())
+            }
         };
         entry.announced = Some(announced);
         self.by_hash.insert(info_hash, id);
@@ -158,9 +162,9 @@ impl Session {
     /// HTTP servers that a torrent names take part as peers do (BEP 19).
     fn attach_web_seeds(&mut self, id: TorrentId) {
         let Some(entry) = self.torrents.get_mut(&id) else { return };
-        let Some(download) = &mut entry.download else { return };
-        for url in web_seed::usable(&entry.metainfo) {
-            match self.web_seeds.start(&entry.metainfo, &url, &mut self.rng) {
+        let (Some(download), Some(body)) = (&mut entry.download, &entry.body) else { return };
+        for url in web_seed::usable(&body.metainfo) {
+            match self.web_seeds.start(&body.metainfo, &url, &mut self.rng) {
                 Ok((seed, descriptor)) => {
                     self.fleet.attach(id, descriptor);
                     download.web_seeds.push(seed);
@@ -212,6 +216,7 @@ impl Session {
         tokio::select! {
             Some(found) = self.found.recv() => self.dial_found(found),
             Some(news) = self.news.1.recv() => self.take_news(news).await,
+            () = self.fleet.wanted_notified() => self.take_wanted(),
         }
     }
 
@@ -253,18 +258,18 @@ impl Session {
 
     async fn finished(&mut self, id: TorrentId) {
         let Some(entry) = self.torrents.get_mut(&id).filter(|entry| entry.failure.is_none()) else { return };
-        let Some(download) = &mut entry.download else { return };
+        let (Some(download), Some(body)) = (&mut entry.download, &mut entry.body) else { return };
         download.finished = true;
         download.web_seeds.clear();
         if !download.target.is_complete() {
             return;
         }
         download.shared.left.store(0, Ordering::Relaxed);
-        match entry.content.identities() {
-            Ok(identities) => entry.identities = identities.into(),
+        match body.content.identities() {
+            Ok(identities) => body.identities = identities.into(),
             Err(fault) => return self.fail(id, fault.to_string()),
         }
-        let (announced, metainfo) = (entry.announced.clone(), entry.metainfo.clone());
+        let (announced, metainfo) = (entry.announced.clone(), body.metainfo.clone());
         self.publish(id, &metainfo);
         if let Some(announced) = announced {
             announced.completed().await;

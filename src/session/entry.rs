@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use crate::discovery::{self, Handle, Stats, StatsSource};
-use crate::ids::TorrentId;
+use crate::ids::{InfoHash, TorrentId};
 use crate::metainfo::Metainfo;
 use crate::storage::{self, Content};
 
@@ -23,6 +23,11 @@ pub(super) struct Shared {
 }
 
 impl Shared {
+    /// Sent and received.
+    pub(super) fn counted(&self) -> (u64, u64) {
+        (self.uploaded.load(Ordering::Relaxed), self.downloaded.load(Ordering::Relaxed))
+    }
+
     /// What an announce says, at the moment when it is made.
     pub(super) fn stats(&self) -> StatsSource {
         let shared = self.clone();
@@ -36,11 +41,20 @@ impl Shared {
     }
 }
 
-/// A torrent that is or was served.
-pub(super) struct Entry {
+/// What is in memory of a torrent while it is of use.
+pub(super) struct Body {
     pub(super) metainfo: Arc<Metainfo>,
     pub(super) content: Arc<Content>,
     pub(super) identities: Arc<[storage::Identity]>,
+}
+
+/// A torrent that is or was served.
+pub(super) struct Entry {
+    pub(super) info_hash: InfoHash,
+    /// `None` while nobody has asked for it: it is announced, and known to the reactors by its hash alone.
+    pub(super) body: Option<Body>,
+    /// Seconds for which it has had no peer.
+    pub(super) idle_seconds: u32,
     pub(super) shared: Shared,
     /// Sent by reactors that keep nothing of it any more.
     pub(super) sent_before: u64,
@@ -58,10 +72,16 @@ pub(super) struct Entry {
 impl Entry {
     /// A torrent that is neither served nor announced yet.
     pub(super) fn new(metainfo: Arc<Metainfo>, content: Arc<Content>, identities: Arc<[storage::Identity]>) -> Entry {
+        let info_hash = metainfo.info_hash();
+        Entry { body: Some(Body { metainfo, content, identities }), ..Entry::dormant(info_hash) }
+    }
+
+    /// A torrent that is known by its name alone.
+    pub(super) fn dormant(info_hash: InfoHash) -> Entry {
         Entry {
-            metainfo,
-            content,
-            identities,
+            info_hash,
+            body: None,
+            idle_seconds: 0,
             shared: Shared::default(),
             sent_before: 0,
             upload_rate: 0,
@@ -72,6 +92,11 @@ impl Entry {
             download: None,
             availability: 0,
         }
+    }
+
+    /// The torrent, unless it is dormant.
+    pub(super) fn metainfo(&self) -> Option<&Arc<Metainfo>> {
+        self.body.as_ref().map(|body| &body.metainfo)
     }
 
     /// Something is wanted and not here.
@@ -97,10 +122,10 @@ impl Entry {
         let trackers = self.announced.as_ref().map(Handle::status).unwrap_or_default();
         TorrentView {
             id,
-            info_hash: self.metainfo.info_hash(),
-            name: self.metainfo.name().into_owned(),
-            size: self.metainfo.geometry().total(),
-            path: self.content.root().to_owned(),
+            info_hash: self.info_hash,
+            name: self.metainfo().map(|metainfo| metainfo.name().into_owned()).unwrap_or_default(),
+            size: self.metainfo().map_or(0, |metainfo| metainfo.geometry().total()),
+            path: self.body.as_ref().map(|body| body.content.root().to_owned()).unwrap_or_default(),
             state: self.state(),
             uploaded: self.shared.uploaded.load(Ordering::Relaxed),
             upload_rate: self.upload_rate,

@@ -3,9 +3,9 @@
 mod asking;
 mod dormant;
 mod limits;
+mod listening;
 #[cfg(test)]
 mod tests;
-mod listening;
 
 use std::collections::{HashMap, VecDeque};
 use std::io;

@@ -8,6 +8,7 @@ mod addresses;
 mod config;
 mod descriptors;
 mod dialling;
+mod dormant;
 mod downloading;
 mod entry;
 mod fleet;

@@ -45,6 +45,10 @@ impl Session {
         status.closed = closed.into_iter().filter(|(_, count)| *count > 0).collect();
         status.closed.sort_by_key(|(name, count)| (std::cmp::Reverse(*count), *name));
         status.peers.sort_by_key(|peer| std::cmp::Reverse(peer.sent_rate));
+        // a seedbox has rows of its own for its thousands
+        if self.dormant.enabled {
+            return status;
+        }
         status.torrents = self.torrents.iter().map(|(id, entry)| entry.view(*id)).collect();
         status.uploaded = status.torrents.iter().map(|torrent| torrent.uploaded).sum();
         status.upload_rate = status.torrents.iter().map(|torrent| torrent.upload_rate).sum();

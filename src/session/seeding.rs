@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 use tokio::sync::mpsc;
 
 use crate::clock::Time;
-use crate::discovery::{self, Announced, Announcer, Found, Handle, Trackers, parse_tiers};
+use crate::discovery::{self, Announced, Announcer, Found, Trackers, parse_tiers};
 use crate::ids::{InfoHash, PeerId, TorrentId};
 use crate::metainfo::{Metainfo, PathIndex};
 use crate::peer::{self, Identity, Reason};
@@ -20,8 +20,9 @@ use crate::tracker::{self, OwnSeeder, Tracker, TrackerHandle};
 use super::addresses::Reachable;
 use super::config::{SessionConfig, SessionError, TrackerChoice};
 use super::dialling::Dialling;
+use super::dormant::Dormant;
 use super::downloading::{News, Progress};
-use super::entry::Entry;
+use super::entry::{Entry, Shared};
 use super::fleet::Fleet;
 use super::identity::{CLIENT, USER_AGENT, fresh_key, fresh_peer_id};
 use super::seeking::Seeking;
@@ -69,6 +70,7 @@ pub struct Session {
     pub(super) intake: Option<Arc<Intake>>,
     pub(super) news: (mpsc::Sender<News>, mpsc::Receiver<News>),
     next_id: u32,
+    pub(super) dormant: Dormant,
     /// What is worth telling and stops nothing, until it is taken.
     pub(super) warnings: Vec<String>,
     dialling: Dialling,
@@ -80,7 +82,7 @@ pub struct Session {
     pub(super) added_trackers: Vec<Vec<discovery::TrackerUrl>>,
     reachable: Reachable,
     /// Files are served by HTTP as well.
-    web_seed: bool,
+    pub(super) web_seed: bool,
     super_seed: bool,
     pub(super) device: Option<String>,
     pub(super) peer_id: PeerId,
@@ -117,6 +119,7 @@ impl Session {
             by_hash: HashMap::new(),
             intake: None,
             next_id: 0,
+            dormant: Dormant::default(),
             news: mpsc::channel(NEWS),
             warnings: Vec::new(),
             dialling: Dialling::default(),
@@ -166,14 +169,11 @@ impl Session {
         }
         let id = self.fresh_id();
         let (metainfo, content) = (Arc::new(torrent.metainfo), Arc::new(torrent.content));
-        if let Some(tracker) = &self.tracker {
-            let (external_v4, external_v6) = self.reachable.one_of_each();
-            let own = OwnSeeder { port: self.fleet.port(), peer_id: self.peer_id, external_v4, external_v6 };
-            tracker.add_torrent(info_hash, Some(own))?;
-        }
+        self.track(info_hash)?;
         self.serve(id, &metainfo, &content);
+        let announced = self.announce(&metainfo);
         let mut entry = Entry::new(metainfo, content, torrent.identities.into());
-        entry.announced = Some(self.announce(&entry).await);
+        entry.announced = Some(self.announcer.add(announced.of(&entry.shared)).await);
         self.by_hash.insert(info_hash, id);
         self.torrents.insert(id, entry);
         Ok(id)
@@ -184,11 +184,19 @@ impl Session {
         TorrentId(self.next_id - 1)
     }
 
+    /// The embedded tracker, if there is one, has this torrent.
+    pub(super) fn track(&self, info_hash: InfoHash) -> Result<(), SessionError> {
+        let Some(tracker) = &self.tracker else { return Ok(()) };
+        let (external_v4, external_v6) = self.reachable.one_of_each();
+        let own = OwnSeeder { port: self.fleet.port(), peer_id: self.peer_id, external_v4, external_v6 };
+        Ok(tracker.add_torrent(info_hash, Some(own))?)
+    }
+
     /// Takes a torrent out: its peers are disconnected, its trackers hear `stopped`. Of a download the target, which its owner
     /// finishes.
     pub(super) async fn leave(&mut self, id: TorrentId) -> Option<Arc<Target>> {
         let entry = self.torrents.remove(&id)?;
-        let info_hash = entry.metainfo.info_hash();
+        let info_hash = entry.info_hash;
         if self.by_hash.get(&info_hash) == Some(&id) {
             self.by_hash.remove(&info_hash);
         }
@@ -198,6 +206,7 @@ impl Session {
         if let Some(announced) = entry.announced {
             announced.remove().await;
         }
+        self.fleet.forget(info_hash);
         self.fleet.withdraw(id, Reason::Stopped);
         entry.download.map(Progress::into_target)
     }
@@ -240,19 +249,21 @@ impl Session {
         }
     }
 
-    pub(super) async fn announce(&self, entry: &Entry) -> Handle {
-        let metainfo = &entry.metainfo;
+    pub(super) fn announce(&self, metainfo: &Metainfo) -> Announcing {
+        self.announce_at(metainfo.info_hash(), metainfo.private(), metainfo.trackers())
+    }
+
+    /// Where a torrent is announced: at its trackers, ours left out, and at those that the operator added.
+    pub(super) fn announce_at(&self, info_hash: InfoHash, private: bool, tiers: &[Vec<String>]) -> Announcing {
         let ours = self.tracker_urls();
-        let theirs: Vec<Vec<String>> = (metainfo.trackers().iter())
-            .map(|tier| tier.iter().filter(|url| !ours.contains(url)).cloned().collect())
-            .collect();
+        let theirs: Vec<Vec<&String>> =
+            tiers.iter().map(|tier| tier.iter().filter(|url| !ours.contains(url)).collect()).collect();
         let (tiers, _) = parse_tiers(&theirs);
-        let trackers = match metainfo.private() {
+        let trackers = match private {
             true => Trackers::Private { tiers },
             false => Trackers::Public { tiers, added: self.added_trackers.clone() },
         };
-        let announced = Announced { info_hash: metainfo.info_hash(), trackers, stats: entry.shared.stats() };
-        self.announcer.add(announced).await
+        Announcing { info_hash, trackers }
     }
 
     /// The second hand: takes in numbers, dials, looks at files. Call it once a second; an error ends the session.
@@ -272,13 +283,10 @@ impl Session {
     }
 
     fn take_numbers(&mut self) {
+        let ended = self.take_ended();
         let seconds = self.turned.elapsed().as_secs_f64().max(0.001);
         self.turned = Instant::now();
         let mut sums: HashMap<TorrentId, (u64, usize, usize)> = HashMap::new();
-        let ended = self.fleet.take_ended();
-        for torrent in &ended {
-            self.torrents.get_mut(&torrent.id).into_iter().for_each(|entry| entry.sent_before += torrent.sent);
-        }
         for torrent in self.fleet.snapshots().flat_map(|snapshot| &snapshot.torrents) {
             let sum = sums.entry(torrent.id).or_default();
             *sum = (sum.0 + torrent.sent, sum.1 + torrent.peers, sum.2 + torrent.unchoked);
@@ -287,13 +295,15 @@ impl Session {
             let Some(entry) = self.torrents.get_mut(&torrent.id) else { continue };
             entry.availability = torrent.availability;
             if let (Some(download), Some(status)) = (&mut entry.download, &torrent.download) {
-                download.update(status, torrent.had, entry.metainfo.geometry().total(), seconds);
+                let total = entry.body.as_ref().map_or(0, |body| body.metainfo.geometry().total());
+                download.update(status, torrent.had, total, seconds);
             }
         }
         for (id, entry) in &mut self.torrents {
             let (sent, peers, unchoked) = sums.get(id).copied().unwrap_or_default();
             let sent = entry.sent_before + sent;
             let before = entry.shared.uploaded.swap(sent, Ordering::Relaxed);
+            entry.idle_seconds = if peers == 0 { entry.idle_seconds.saturating_add(1) } else { 0 };
             #[expect(
                 clippy::cast_possible_truncation,
                 clippy::cast_sign_loss,
@@ -313,7 +323,7 @@ impl Session {
         let Some(entry) = self.torrents.get_mut(&id).filter(|entry| entry.failure.is_none()) else { return };
         entry.failure = Some(cause);
         if let Some(tracker) = &self.tracker {
-            tracker.remove_torrent(entry.metainfo.info_hash());
+            tracker.remove_torrent(entry.info_hash);
         }
         if let Some(announced) = entry.announced.take() {
             tokio::spawn(announced.remove());
@@ -331,16 +341,20 @@ impl Session {
         if entry.is_downloading() {
             return self.learn_peers(id, found.peers);
         }
-        for address in self.dialling.choose(id, entry.peers, found.peers, now) {
-            self.fleet.dial(id, address);
+        let (dormant, peers) = (entry.body.is_none(), entry.peers);
+        let chosen = self.dialling.choose(id, peers, found.peers, now);
+        if dormant && !chosen.is_empty() {
+            return self.wish(id, chosen);
         }
+        chosen.into_iter().for_each(|address| self.fleet.dial(id, address));
     }
 
     /// Compares the files of all torrents with what was verified. Files may be on a disk that hangs, so another thread
     /// looks.
     async fn check_files(&mut self) {
         let served = self.torrents.iter().filter(|(_, entry)| entry.failure.is_none());
-        let jobs: Vec<_> = served.map(|(id, entry)| (*id, entry.content.clone(), entry.identities.clone())).collect();
+        let awake = served.filter_map(|(id, entry)| Some((*id, entry.body.as_ref()?)));
+        let jobs: Vec<_> = awake.map(|(id, body)| (id, body.content.clone(), body.identities.clone())).collect();
         let look = move || -> Vec<(TorrentId, String)> {
             let changed = |(id, content, before): (TorrentId, Arc<Content>, Arc<[storage::Identity]>)| {
                 content.compare(&before).err().map(|fault| (id, fault.to_string()))
@@ -358,17 +372,34 @@ impl Session {
 
     /// Ends in order: connections are closed, numbers are final, trackers hear `stopped`, at most 5 s.
     pub async fn shutdown(mut self) -> Farewell {
-        let stopped = self.fleet.stop();
+        let trackers = self.end().await;
+        let uploaded = self.torrents.values().map(|entry| entry.shared.uploaded.load(Ordering::Relaxed)).sum();
+        Farewell { uploaded, trackers, warnings: self.warnings }
+    }
+
+    /// The same, for who still wants to read its numbers.
+    pub(super) async fn end(&mut self) -> discovery::Farewell {
+        // whatever ended a reactor has been told by `turn`
+        let _ = self.fleet.stop();
         self.take_numbers();
         self.end_downloads().await;
-        let uploaded = self.torrents.values().map(|entry| entry.shared.uploaded.load(Ordering::Relaxed)).sum();
         let trackers = self.announcer.shutdown(FAREWELL).await;
-        if let Some(tracker) = self.tracker {
+        if let Some(tracker) = self.tracker.take() {
             tracker.stop();
         }
-        // whatever ended a reactor has been told by `turn`
-        drop(stopped);
-        Farewell { uploaded, trackers, warnings: self.warnings }
+        trackers
+    }
+}
+
+/// A torrent's name and trackers.
+pub(super) struct Announcing {
+    info_hash: InfoHash,
+    trackers: Trackers,
+}
+
+impl Announcing {
+    pub(super) fn of(self, shared: &Shared) -> Announced {
+        Announced { info_hash: self.info_hash, trackers: self.trackers, stats: shared.stats() }
     }
 }
 

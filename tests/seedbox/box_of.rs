@@ -82,6 +82,7 @@ fn session() -> SessionConfig {
             reactors: 1,
             driver: Default::default(),
             send: Default::default(),
+            listen: Vec::new(),
             port: Some(0),
             slots: Default::default(),
             upload_limit: None,

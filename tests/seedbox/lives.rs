@@ -81,3 +81,28 @@ async fn a_magnet_link_is_followed_to_a_peer() {
     leecher.until_seeding(id).await;
     assert_eq!(fs::read(leecher.data().join("one")).expect("there"), bytes);
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn everything_is_as_it_was_after_a_restart() {
+    let (seeder, leecher) = (Scene::new().await, Scene::new().await);
+    let (file, bytes) = torrent("one", 1_000_000);
+    write(&seeder.data(), "one", &bytes);
+    let seeded = seeder.add(&file).await;
+    let hash = seeder.until_seeding(seeded).await.info_hash();
+    seeder.change(seeded, Change::AddTags(vec!["kept".into()])).await;
+    let id = leecher.add(&file).await;
+    let port = seeder.seedbox.view().totals.port;
+    leecher.change(id, Change::AddPeers(vec![SocketAddr::from((Ipv4Addr::LOCALHOST, port))])).await;
+    leecher.until_seeding(id).await;
+    let (seeder, leecher) = (seeder.restart().await, leecher.restart().await);
+    for (scene, uploaded, downloaded) in [(&seeder, 1_000_000, 0), (&leecher, 0, 1_000_000)] {
+        let id = scene.seedbox.view().find(hash).expect("kept").id;
+        let row = scene.until_seeding(id).await;
+        assert_eq!((row.numbers.uploaded, row.numbers.downloaded), (uploaded, downloaded));
+        assert!(row.is_complete() && row.numbers.have == 1_000_000);
+        let totals = scene.seedbox.view().totals;
+        assert_eq!((totals.uploaded, totals.downloaded, totals.starts), (uploaded, downloaded, 2));
+    }
+    let row = seeder.seedbox.view().find(hash).expect("kept").clone();
+    assert!(row.choice.tags.contains("kept"));
+}

@@ -1,12 +1,12 @@
 //! Adding torrents.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use crate::ids::{InfoHash, TorrentId};
 use crate::limits;
 use crate::metainfo::Metainfo;
-use crate::storage::Disk;
+use crate::session::state::Store;
 
 use super::choice::Choice;
 use super::keeper::{Content, Keeper, Kept, News, now};
@@ -27,12 +27,11 @@ impl Keeper {
         if let Err(refusal) = self.place(&mut addition.choice) {
             return self.answer(reply, Err(refusal));
         }
-        let folder = self.folder.join("torrents");
         match std::mem::replace(&mut addition.source, Source::File(Vec::new())) {
             Source::File(bytes) => {
-                let (news, disk) = (self.news.0.clone(), self.disk.clone());
+                let (news, store) = (self.news.0.clone(), self.store.clone());
                 tokio::task::spawn_blocking(move || {
-                    let result = read(&disk, &folder, &bytes).map(Box::new);
+                    let result = read(&store, &bytes).map(Box::new);
                     let _ = news.blocking_send(News::Read(Read { addition: Box::new(addition), result, reply }));
                 });
             }
@@ -137,18 +136,17 @@ impl Keeper {
     }
 }
 
-/// Reads a torrent file and keeps it in `folder`.
-fn read(disk: &Disk, folder: &Path, bytes: &[u8]) -> Result<Metainfo, Refusal> {
+/// Reads a torrent file and keeps it beside the others.
+fn read(store: &Store, bytes: &[u8]) -> Result<Metainfo, Refusal> {
     let invalid = |text: String| Refusal::new(RefusalKind::Invalid, text);
     if bytes.len() > limits::TORRENT_FILE {
         return Err(invalid(format!("a torrent file may have {} bytes at most", limits::TORRENT_FILE)));
     }
     let metainfo = Metainfo::parse(bytes).map_err(|error| invalid(format!("not a torrent file: {error}")))?;
-    let path = folder.join(format!("{}.torrent", metainfo.info_hash()));
-    if path.symlink_metadata().is_err() {
-        disk.write_atomically(&path, bytes.to_vec(), 0o644).map_err(|error| {
-            Refusal::new(RefusalKind::Environment, format!("cannot write {}: {error}", path.display()))
-        })?;
+    let info_hash = metainfo.info_hash();
+    if store.torrent_path(info_hash).symlink_metadata().is_err() {
+        let kept = store.keep_torrent(info_hash, bytes);
+        kept.map_err(|error| Refusal::new(RefusalKind::Environment, error.to_string()))?;
     }
     Ok(metainfo)
 }

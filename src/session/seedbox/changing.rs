@@ -97,7 +97,7 @@ impl Keeper {
         Ok(())
     }
 
-    fn super_seed(&mut self, id: TorrentId, super_seed: bool) {
+    pub(super) fn super_seed(&mut self, id: TorrentId, super_seed: bool) {
         self.choose(id, |choice| choice.super_seed = super_seed);
         let running = self.torrents.get(&id).and_then(|kept| kept.running);
         if let Some(running) = running.filter(|_| super_seed) {
@@ -131,7 +131,7 @@ impl Keeper {
         let wanted = super::place::wanted_bytes(&metainfo, &choice);
         self.edit(id, |row| row.numbers.wanted = wanted);
         // what is wanted more than before makes a complete one incomplete
-        let had_all = self.torrents.get(&id).is_some_and(|kept| matches!(kept.content, Content::Whole(_)));
+        let had_all = self.torrents.get(&id).is_some_and(|kept| matches!(kept.content, Content::Whole));
         if !had_all {
             self.halt(id).await;
         }
@@ -181,7 +181,7 @@ impl Keeper {
         }
         if !new.is_subset(&self.view.settings.tags) {
             Arc::make_mut(&mut self.view.settings).tags.extend(new.iter().cloned());
-            self.save_settings();
+            self.changed = true;
         }
         self.choose(id, |choice| choice.tags = new);
         Ok(())
@@ -212,14 +212,30 @@ impl Keeper {
     }
 
     /// Tells the engine what limits it has.
-    pub(super) fn set_limits(&mut self, _id: TorrentId) {}
+    pub(super) fn set_limits(&mut self, id: TorrentId) {
+        let running = self.torrents.get(&id).and_then(|kept| kept.running);
+        let (Some(running), Some(row)) = (running, self.row(id).cloned()) else { return };
+        let choice = &row.choice;
+        let fleet = &mut self.session.fleet;
+        fleet.set_torrent_limits(running, choice.upload_limit, choice.download_limit);
+        let peers = choice.peer_limit.or(self.view.settings.connections_per_torrent);
+        fleet.set_peers_max(running, peers.map(|peers| usize::try_from(peers).unwrap_or(usize::MAX)));
+    }
 
     /// Follows new settings.
     pub(super) fn set(&mut self, settings: Settings) -> Result<(), Refusal> {
         check_settings(&settings)?;
-        self.view.settings = Arc::new(settings);
+        let before = std::mem::replace(&mut self.view.settings, Arc::new(settings));
         self.changed = true;
-        self.save_settings();
+        if before.connections_per_torrent != self.view.settings.connections_per_torrent {
+            let ids: Vec<TorrentId> = self.running.values().copied().collect();
+            ids.into_iter().for_each(|id| self.set_limits(id));
+        }
+        if before.connections != self.view.settings.connections {
+            let connections = usize::try_from(self.view.settings.connections).unwrap_or(usize::MAX);
+            self.session.fleet.set_connections_max(connections);
+        }
+        self.pace();
         Ok(())
     }
 

@@ -6,11 +6,16 @@ use crate::ids::TorrentId;
 
 use super::super::entry::Entry;
 use super::keeper::{Content, Keeper, now};
+use super::queue::Running;
 use super::row::Numbers;
 use super::view::Totals;
 
 /// Seconds between two looks at content that was not there.
 const ABSENT_SECONDS: u64 = 10;
+/// Seconds between two looks at who was seeded enough.
+const ENOUGH_SECONDS: u64 = 5;
+/// Seconds between two looks at watch folders.
+const WATCH_SECONDS: u64 = 5;
 /// Seconds between two times that numbers are saved.
 const SAVE_SECONDS: u64 = 5;
 
@@ -23,6 +28,9 @@ impl Keeper {
         }
         self.count();
         self.take_failures().await;
+        for id in std::mem::take(&mut self.homing) {
+            self.go_home(id).await;
+        }
         if self.turns.is_multiple_of(ABSENT_SECONDS) {
             let absent = self.torrents.iter().filter(|(_, kept)| matches!(kept.content, Content::Absent(_)));
             let absent: Vec<TorrentId> = absent.map(|(id, _)| *id).collect();
@@ -30,6 +38,13 @@ impl Keeper {
         }
         self.advance().await;
         self.refresh_jobs();
+        self.pace();
+        if self.turns.is_multiple_of(ENOUGH_SECONDS) {
+            self.stop_enough().await;
+        }
+        if self.turns.is_multiple_of(WATCH_SECONDS) {
+            self.watch_folders();
+        }
         if self.turns.is_multiple_of(SAVE_SECONDS) {
             self.save_numbers();
         }
@@ -39,6 +54,7 @@ impl Keeper {
     pub(super) fn count(&mut self) {
         let running: Vec<TorrentId> = self.running.values().copied().collect();
         running.into_iter().for_each(|id| self.count_one(id));
+        self.count_left();
         let connections = self.session.fleet().snapshots().map(|snapshot| snapshot.connections).sum::<usize>();
         let mut totals = Totals {
             upload_rate: 0,
@@ -47,8 +63,10 @@ impl Keeper {
             session_seconds: u64::try_from(now() - self.started_at).unwrap_or(0),
             ..self.view.totals
         };
+        self.queue = Running::default();
         for id in self.running.values() {
             let Some(row) = self.view.row(*id) else { continue };
+            self.queue.count(row);
             totals.upload_rate += row.numbers.upload_rate;
             totals.download_rate += row.numbers.download_rate;
         }
@@ -64,30 +82,63 @@ impl Keeper {
         let Some(entry) = kept.running.and_then(|running| self.session.torrents.get(&running)) else { return };
         let old = row.numbers;
         let mut new = numbers(&kept.before, &old, entry);
-        let (sent, received) = (new.uploaded - old.uploaded, new.downloaded - old.downloaded);
+        let (sent, received) =
+            (new.uploaded.saturating_sub(old.uploaded), new.downloaded.saturating_sub(old.downloaded));
         if sent > 0 || received > 0 {
             new.active_at = Some(now());
         }
         if let Some(download) = entry.download.as_ref().filter(|download| download.finished) {
             new.left = 0;
             new.completed_at = new.completed_at.or(Some(now()));
-            if download.settled && !matches!(kept.content, Content::Whole(_)) && !entry.identities.is_empty() {
-                let identities = entry.identities.clone();
+            let identities = entry.body.as_ref().map(|body| body.identities.clone()).unwrap_or_default();
+            if download.settled && !matches!(kept.content, Content::Whole) && !identities.is_empty() {
+                self.store.keep_identities(row.info_hash(), &identities);
                 if let Some(kept) = self.torrents.get_mut(&id) {
-                    kept.content = Content::Whole(identities);
+                    kept.content = Content::Whole;
                 }
                 self.completed(id);
             }
         }
+        self.add_up(sent, received);
+        if new != old {
+            self.unsaved.insert(id);
+            self.edit(id, |row| row.numbers = new);
+        }
+        self.show(id);
+    }
+
+    fn add_up(&mut self, sent: u64, received: u64) {
         let totals = &mut self.view.totals;
         totals.session_uploaded += sent;
         totals.session_downloaded += received;
         totals.uploaded += sent;
         totals.downloaded += received;
-        if new != old {
-            self.edit(id, |row| row.numbers = new);
+        self.month.add(sent, received);
+    }
+
+    /// What the session had not counted when torrents left it.
+    fn count_left(&mut self) {
+        for status in self.session.take_left() {
+            let Some(leaving) = self.leaving.get_mut(&status.id) else { continue };
+            let received = status.download.map_or(0, |download| download.received);
+            let (sent, received) =
+                (status.sent.saturating_sub(leaving.sent), received.saturating_sub(leaving.received));
+            (leaving.sent, leaving.received) = (0, 0);
+            let id = leaving.id;
+            self.add_up(sent, received);
+            if sent == 0 && received == 0 {
+                continue;
+            }
+            let add = |numbers: &mut Numbers| {
+                numbers.uploaded += sent;
+                numbers.downloaded += received;
+                numbers.session_uploaded += sent;
+                numbers.session_downloaded += received;
+            };
+            self.torrents.get_mut(&id).into_iter().for_each(|kept| add(&mut kept.before));
+            self.edit(id, |row| add(&mut row.numbers));
+            self.unsaved.insert(id);
         }
-        self.show(id);
     }
 
     /// A download has become whole.
@@ -96,6 +147,9 @@ impl Keeper {
             tracing::info!(torrent = %row.info_hash(), name = row.name(), "complete");
         }
         self.save(id);
+        if self.row(id).is_some_and(|row| row.choice.destination.is_some()) {
+            self.homing.push(id);
+        }
     }
 
     /// Time that has passed is counted before the activity changes.
@@ -121,7 +175,7 @@ impl Keeper {
             self.say(id, Some(cause));
             let Some(kept) = self.torrents.get_mut(&id) else { continue };
             // whether its files are gone, or are others now, is found out first
-            if matches!(kept.content, Content::Whole(_)) {
+            if matches!(kept.content, Content::Whole) {
                 self.settle(id).await;
             } else {
                 kept.content = Content::Failed;
@@ -159,7 +213,8 @@ fn numbers(before: &Numbers, old: &Numbers, entry: &Entry) -> Numbers {
         if let Some(latest) = &download.latest {
             new.have = latest.good;
             new.wasted = before.wasted + latest.wasted;
-            let missing = u64::from(latest.missing) * u64::from(entry.metainfo.geometry().nominal_piece_length());
+            let length = entry.metainfo().map_or(0, |metainfo| metainfo.geometry().nominal_piece_length());
+            let missing = u64::from(latest.missing) * u64::from(length);
             new.left = missing.min(new.wanted);
         }
     }

@@ -4,7 +4,7 @@
 //! these changes, [`Keeper::settle`] brings about the difference. Disks are looked at on threads of their own ([`Look`]); what they
 //! found comes back as [`News`].
 
-use std::collections::{BTreeMap, HashMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -18,8 +18,11 @@ use crate::metainfo::{Magnet, Metainfo};
 use crate::storage::{Disk, Resume};
 
 use super::super::seeding::Session;
+use super::super::state::Store;
 use super::look::{Found, Look, Watch};
 use super::order::{Added, Addition, Order, Refusal, RefusalKind, Reply};
+use super::pacing::{MonthTraffic, Rates};
+use super::queue::Running;
 use super::row::{Numbers, Row};
 use super::seeking::Seeking;
 use super::view::{REMOVED, Removed, View};
@@ -34,10 +37,14 @@ pub(super) struct Keeper {
     pub(super) session: Session,
     pub(super) disk: Arc<Disk>,
     pub(super) resume: Resume,
-    pub(super) folder: std::path::PathBuf,
+    pub(super) store: Store,
     pub(super) torrents: BTreeMap<TorrentId, Kept>,
     /// By their ids in the session, which are new with each start.
     pub(super) running: HashMap<TorrentId, TorrentId>,
+    /// Those that left the session before it had counted everything, by their ids there; and what it had counted.
+    pub(super) leaving: HashMap<TorrentId, Leaving>,
+    /// Whose numbers are not saved.
+    pub(super) unsaved: BTreeSet<TorrentId>,
     pub(super) next: u32,
     /// What will be published next.
     pub(super) view: View,
@@ -50,9 +57,21 @@ pub(super) struct Keeper {
     pub(super) checks: VecDeque<TorrentId>,
     pub(super) looking: usize,
     pub(super) checking: usize,
+    /// What of the queue runs.
+    pub(super) queue: Running,
+    /// What the engine was told of limits.
+    pub(super) told: Rates,
+    /// Traffic of the month that runs.
+    pub(super) month: MonthTraffic,
+    /// Downloads that have become complete and are to be elsewhere.
+    pub(super) homing: Vec<TorrentId>,
+    /// Watch folders are being looked at.
+    pub(super) watching: bool,
     /// Answers that wait for the next view.
     pub(super) answers: Vec<Box<dyn FnOnce() + Send>>,
     pub(super) started_at: i64,
+    /// Seconds of earlier starts.
+    pub(super) running_before: u64,
     /// Seconds that were counted.
     pub(super) turns: u64,
     pub(super) ending: Option<Reply<()>>,
@@ -74,14 +93,21 @@ pub(super) struct Kept {
     pub(super) seeking: Option<Seeking>,
 }
 
+/// A torrent that left the session.
+pub(super) struct Leaving {
+    pub(super) id: TorrentId,
+    pub(super) sent: u64,
+    pub(super) received: u64,
+}
+
 /// What is known of content.
 #[derive(Clone, Default, Debug)]
 pub(super) enum Content {
     /// Nothing: it was just added.
     #[default]
     New,
-    /// All of it was here, in files of these identities.
-    Whole(Arc<[crate::storage::Identity]>),
+    /// All of it was here; what its files were is in the store.
+    Whole,
     /// Some may be.
     Part,
     /// It is said to be here.
@@ -122,6 +148,8 @@ pub(super) enum News {
     Sought(TorrentId, Result<Box<Metainfo>, String>),
     /// What a download had is noted, or why not.
     Halted(TorrentId, Option<String>),
+    /// Watch folders were looked at; what they hold.
+    Watched(Vec<super::watching::Seen>),
     /// Files were moved, or not.
     Moved(TorrentId, super::moving::Moved),
 }
@@ -130,6 +158,10 @@ impl Keeper {
     /// Follows orders until it is told to end.
     pub(super) async fn run(mut self, mut orders: mpsc::Receiver<Order>) {
         let mut second = seconds();
+        let ids: Vec<TorrentId> = self.torrents.keys().copied().collect();
+        for id in ids {
+            self.settle(id).await;
+        }
         while self.ending.is_none() {
             tokio::select! {
                 order = orders.recv() => match order {
@@ -146,6 +178,7 @@ impl Keeper {
                 () = self.session.event() => {}
                 _ = second.tick() => self.turn().await,
             }
+            self.wake_wished();
             self.start_looks();
             self.publish();
         }
@@ -193,6 +226,7 @@ impl Keeper {
             News::Read(read) => self.read(read).await,
             News::Fetched(addition, reply) => self.add(*addition, reply).await,
             News::Sought(id, result) => self.sought(id, result).await,
+            News::Watched(seen) => self.watched(seen).await,
             News::Halted(id, error) => self.halted(id, error).await,
             News::Moved(id, moved) => self.moved(id, moved).await,
         }
@@ -256,6 +290,7 @@ impl Keeper {
             manner,
             resume: self.resume.clone(),
             disk: self.disk.clone(),
+            store: self.store.clone(),
             watch,
         };
         *(if check { &mut self.checking } else { &mut self.looking }) += 1;
@@ -274,10 +309,23 @@ impl Keeper {
                 watch.cancel.store(true, Ordering::Relaxed);
             }
         }
+        self.session.end().await;
         self.count();
-        self.session.shutdown().await;
+        let ids: Vec<TorrentId> = self.torrents.keys().copied().collect();
+        for id in ids {
+            self.count_time(id);
+            self.unsaved.insert(id);
+        }
+        self.save_numbers();
+        let store = self.store.clone();
+        let closed = tokio::task::spawn_blocking(move || store.close()).await;
+        let result = match closed {
+            Ok(Ok(())) => Ok(()),
+            Ok(Err(error)) => Err(Refusal::new(RefusalKind::Environment, error.to_string())),
+            Err(error) => Err(Refusal::new(RefusalKind::Environment, error.to_string())),
+        };
         if let Some(reply) = self.ending.take() {
-            let _ = reply.send(Ok(()));
+            let _ = reply.send(result);
         }
     }
 }

@@ -15,6 +15,7 @@ use crate::storage::{
 
 use super::super::downloading::Download;
 use super::super::seeding::Torrent;
+use super::super::state::Store;
 use super::choice::{Choice, FilePriority};
 use super::place::{content_of, wanted_bytes, wanted_files};
 
@@ -30,14 +31,15 @@ pub(super) struct Look {
     pub(super) manner: Manner,
     pub(super) resume: Resume,
     pub(super) disk: Arc<Disk>,
+    pub(super) store: Store,
     pub(super) watch: Arc<Watch>,
 }
 
 /// How thoroughly.
 #[derive(Clone, Debug)]
 pub(super) enum Manner {
-    /// It is complete if its files are still these; else it has to be checked.
-    Compare(Vec<Identity>),
+    /// It is complete if its files are still what they were; else it has to be checked.
+    Compare,
     /// It is complete if its files have the right sizes; else it has to be checked.
     Trust,
     /// Part of it may be here, as the last checkpoint says; `begun`: some of it was.
@@ -95,21 +97,20 @@ impl Look {
         };
         let content = content_of(&torrent, &self.choice);
         match &self.manner {
-            Manner::Compare(before) => match content.compare(before) {
-                Ok(()) if before.len() == content.stored().count() => whole(torrent, content, before.clone()),
-                Ok(()) => Found::Unsure,
-                Err(fault) => unlike(fault),
+            Manner::Compare => match self.store.identities(self.info_hash) {
+                Ok(before) => compare(torrent, content, before.unwrap_or_default()),
+                Err(error) => Found::Failed(error.to_string()),
             },
             Manner::Trust => match content.identities() {
                 Ok(identities) => whole(torrent, content, identities),
                 Err(fault) => unlike(fault),
             },
-            Manner::Resume { begun } => {
-                if *begun && !is_any_there(&content) {
-                    return absent(&content);
-                }
-                self.take_stock(torrent, content)
-            }
+            Manner::Resume { begun } => match (*begun, is_any_there(&content)) {
+                (true, false) => absent(&content),
+                // nobody knows what these are
+                (false, true) => Found::Unsure,
+                _ => self.take_stock(torrent, content),
+            },
             Manner::Check { begun } => match *begun && !is_any_there(&content) {
                 true => absent(&content),
                 false => self.check(torrent, content),
@@ -206,6 +207,15 @@ fn make_folder(content: &Content) -> Result<(), CheckpointError> {
         let first = content.stored().next().unwrap_or(crate::ids::FileIndex(0));
         CheckpointError::from(content.fault(first, Cause::of_write(error)))
     })
+}
+
+/// Files that are not there are absent even if nobody knows what they were.
+fn compare(torrent: Metainfo, content: Content, before: Vec<Identity>) -> Found {
+    match content.identities() {
+        Ok(now) if now == before => whole(torrent, content, now),
+        Ok(_) => Found::Unsure,
+        Err(fault) => unlike(fault),
+    }
 }
 
 fn whole(metainfo: Metainfo, content: Content, identities: Vec<Identity>) -> Found {

@@ -95,8 +95,9 @@ impl Keeper {
         kept.job = None;
         match moved {
             Ok(identities) => {
-                if let (Content::Whole(before), Some(now)) = (&mut kept.content, identities) {
-                    *before = now.into();
+                if let (Content::Whole, Some(now)) = (&kept.content, identities) {
+                    let info_hash = self.row(id).map(|row| row.info_hash());
+                    info_hash.into_iter().for_each(|info_hash| self.store.keep_identities(info_hash, &now));
                 }
                 self.choose(id, |choice| {
                     if let Some(place) = choice.moving.take() {

@@ -1,10 +1,27 @@
 //! Which torrents may run, and in which order they wait.
 
+use std::sync::Arc;
+
 use crate::ids::TorrentId;
 
 use super::keeper::Keeper;
 use super::order::QueueMove;
 use super::row::{Activity, Row};
+
+/// How many run, those left out that run whatever the queue says.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Running {
+    downloads: u32,
+    seeds: u32,
+}
+
+impl Running {
+    pub(super) fn count(&mut self, row: &Row) {
+        if !row.choice.forced {
+            *(if row.is_complete() { &mut self.seeds } else { &mut self.downloads }) += 1;
+        }
+    }
+}
 
 impl Keeper {
     /// Whether the queue lets `row` run, beside those that run already.
@@ -13,24 +30,24 @@ impl Keeper {
         if row.choice.forced || self.torrents.get(&row.id).is_some_and(|kept| kept.running.is_some()) {
             return true;
         }
-        if settings.downloads_max.is_none() && settings.seeds_max.is_none() && settings.active_max.is_none() {
-            return true;
-        }
-        let running = self.view.rows.iter().filter(|other| other.id != row.id && !other.choice.forced);
-        let (mut downloads, mut seeds) = (0u32, 0u32);
-        running.for_each(|other| match other.activity {
-            Activity::Downloading => downloads += 1,
-            Activity::Seeding => seeds += 1,
-            _ => {}
-        });
+        let Running { downloads, seeds } = self.queue;
         let (kind, most) =
             if row.is_complete() { (seeds, settings.seeds_max) } else { (downloads, settings.downloads_max) };
         most.is_none_or(|most| kind < most) && settings.active_max.is_none_or(|most| downloads + seeds < most)
     }
 
-    /// Starts those that wait and may run, the first in the queue first.
+    /// Starts those that wait and may run, the first in the queue first; stops the last of those that are too many.
     pub(super) async fn advance(&mut self) {
-        let waits = |row: &&std::sync::Arc<Row>| {
+        let settings = self.view.settings.clone();
+        if settings.downloads_max.is_none() && settings.seeds_max.is_none() && settings.active_max.is_none() {
+            return self.start_waiting().await;
+        }
+        self.stop_excess().await;
+        self.start_waiting().await;
+    }
+
+    async fn start_waiting(&mut self) {
+        let waits = |row: &&Arc<Row>| {
             matches!(row.activity, Activity::QueuedDownload | Activity::QueuedSeed) && !row.choice.paused
         };
         let mut waiting: Vec<(u32, TorrentId)> =
@@ -41,6 +58,29 @@ impl Keeper {
                 self.settle(id).await;
             }
         }
+    }
+
+    async fn stop_excess(&mut self) {
+        let settings = self.view.settings.clone();
+        let runs =
+            |row: &&Arc<Row>| matches!(row.activity, Activity::Downloading | Activity::Seeding) && !row.choice.forced;
+        let mut running: Vec<Arc<Row>> = self.view.rows.iter().filter(runs).cloned().collect();
+        running.sort_unstable_by_key(|row| row.numbers.queue);
+        let mut kept = Running::default();
+        for row in running {
+            let mut with = kept;
+            with.count(&row);
+            let too_many = settings.downloads_max.is_some_and(|most| with.downloads > most)
+                || settings.seeds_max.is_some_and(|most| with.seeds > most)
+                || settings.active_max.is_some_and(|most| with.downloads + with.seeds > most);
+            if too_many {
+                self.halt(row.id).await;
+                self.show(row.id);
+            } else {
+                kept = with;
+            }
+        }
+        self.queue = kept;
     }
 }
 

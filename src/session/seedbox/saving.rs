@@ -1,22 +1,129 @@
 //! What is kept across starts.
 
-use crate::ids::TorrentId;
+use std::sync::Arc;
 
-use super::keeper::Keeper;
+use crate::ids::TorrentId;
+use crate::session::state::{AllTime, Loaded, PersistentNumbers, Record};
+
+use super::keeper::{Content, Keeper, Kept, now};
+use super::pacing::MonthTraffic;
+use super::row::{Activity, Numbers, Row};
 
 impl Keeper {
+    /// Takes in what was kept.
+    pub(super) fn load(&mut self, loaded: Loaded) {
+        for problem in &loaded.problems {
+            tracing::warn!(problem.text, "the state was not as it should be");
+        }
+        let totals = &mut self.view.totals;
+        (totals.uploaded, totals.downloaded) = (loaded.all_time.uploaded, loaded.all_time.downloaded);
+        totals.running_seconds = loaded.all_time.running_seconds;
+        totals.starts = loaded.all_time.starts + 1;
+        self.month = MonthTraffic::of(&loaded.traffic, self.view.settings.budget.as_ref());
+        self.running_before = loaded.all_time.running_seconds;
+        loaded.records.into_iter().for_each(|record| self.restore(record));
+        self.changed = true;
+    }
+
+    fn restore(&mut self, record: Record) {
+        let id = TorrentId(self.next);
+        self.next += 1;
+        let wanted = record.about.size;
+        let kept = Kept {
+            content: match (record.complete, record.trusted) {
+                (true, true) => Content::Trusted,
+                (true, false) => Content::Whole,
+                (false, _) => Content::Part,
+            },
+            magnet: record.magnet.as_deref().and_then(|link| link.parse().ok()).map(Box::new),
+            ..Kept::default()
+        };
+        let row = Row {
+            id,
+            revision: 1,
+            about: record.about,
+            choice: record.choice,
+            activity: Activity::QueuedCheck,
+            message: None,
+            tracker: Arc::from(""),
+            numbers: restored(&record.numbers, wanted, record.complete),
+        };
+        Arc::make_mut(&mut self.view.by_hash).insert(record.info_hash, id);
+        self.view.rows.push(Arc::new(row));
+        self.torrents.insert(id, kept);
+    }
+
     /// Has what is known of a torrent saved.
-    pub(super) fn save(&mut self, _id: TorrentId) {}
+    pub(super) fn save(&mut self, id: TorrentId) {
+        let (Some(row), Some(kept)) = (self.view.row(id), self.torrents.get(&id)) else { return };
+        let content = match &kept.content {
+            Content::Absent(before) => before,
+            content => content,
+        };
+        let record = Record {
+            info_hash: row.info_hash(),
+            about: row.about.clone(),
+            choice: row.choice.clone(),
+            numbers: persistent(&row.numbers),
+            complete: matches!(content, Content::Whole | Content::Trusted),
+            trusted: matches!(content, Content::Trusted),
+            magnet: kept.magnet.as_ref().map(|magnet| Arc::from(magnet.to_string())),
+        };
+        self.store.put([record]);
+    }
 
     /// Has a torrent forgotten.
     pub(super) fn forget(&mut self, id: TorrentId) {
-        let Some(row) = self.row(id).cloned() else { return };
-        let _ = std::fs::remove_file(self.torrent_path(row.info_hash()));
+        let Some(row) = self.row(id) else { return };
+        self.store.remove([row.info_hash()]);
     }
 
     /// Has numbers that changed saved.
-    pub(super) fn save_numbers(&mut self) {}
+    pub(super) fn save_numbers(&mut self) {
+        let unsaved = std::mem::take(&mut self.unsaved);
+        let rows = unsaved.iter().filter_map(|id| self.view.row(*id));
+        self.store.update_numbers(rows.map(|row| (row.info_hash(), persistent(&row.numbers))));
+        let totals = &self.view.totals;
+        self.store.keep_all_time(&AllTime {
+            uploaded: totals.uploaded,
+            downloaded: totals.downloaded,
+            running_seconds: self.running_before + totals.session_seconds,
+            starts: totals.starts,
+        });
+        let (month, traffic) = self.month.kept();
+        self.store.keep_traffic(month, &traffic);
+    }
+}
 
-    /// Has settings saved.
-    pub(super) fn save_settings(&mut self) {}
+fn persistent(numbers: &Numbers) -> PersistentNumbers {
+    PersistentNumbers {
+        uploaded: numbers.uploaded,
+        downloaded: numbers.downloaded,
+        wasted: numbers.wasted,
+        added_at: numbers.added_at,
+        completed_at: numbers.completed_at,
+        active_at: numbers.active_at,
+        seeding_seconds: numbers.seeding_seconds,
+        running_seconds: numbers.running_seconds,
+        queue: numbers.queue,
+    }
+}
+
+fn restored(numbers: &PersistentNumbers, wanted: u64, complete: bool) -> Numbers {
+    Numbers {
+        wanted,
+        left: if complete { 0 } else { wanted },
+        have: if complete { wanted } else { 0 },
+        uploaded: numbers.uploaded,
+        downloaded: numbers.downloaded,
+        wasted: numbers.wasted,
+        added_at: numbers.added_at,
+        completed_at: numbers.completed_at,
+        active_at: numbers.active_at,
+        counted_at: now(),
+        seeding_seconds: numbers.seeding_seconds,
+        running_seconds: numbers.running_seconds,
+        queue: numbers.queue,
+        ..Numbers::default()
+    }
 }

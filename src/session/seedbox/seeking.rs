@@ -1,6 +1,5 @@
 //! Torrents of which only a link is known: magnets, and addresses of torrent files.
 
-use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
 use std::time::Duration;
@@ -11,7 +10,7 @@ use crate::discovery::{self, Trackers, client, parse_tiers};
 use crate::ids::TorrentId;
 use crate::limits;
 use crate::metainfo::{Magnet, Metainfo};
-use crate::storage::Disk;
+use crate::session::state::Store;
 
 use super::adding::about;
 use super::keeper::{Content, Keeper, News};
@@ -66,7 +65,7 @@ impl Keeper {
         let handle = self.session.announcer.add(announced).await;
         self.session.asking.insert(row.info_hash(), named.clone());
         let (asker, news) = (self.session.asker(), self.news.0.clone());
-        let (path, disk) = (self.torrent_path(row.info_hash()), self.disk.clone());
+        let store = self.store.clone();
         let task = tokio::spawn(async move {
             for peer in peers.into_iter().chain(addresses_of(&magnet.peers).await) {
                 // those beyond the channel's length are named again by trackers
@@ -74,7 +73,7 @@ impl Keeper {
             }
             let result = metadata::fetch(&magnet, asker, found, Arc::default()).await;
             let result = match result {
-                Ok(metainfo) => keep(metainfo, path, disk).await,
+                Ok(metainfo) => keep(metainfo, store).await,
                 Err(error) => Err(error.to_string()),
             };
             let _ = news.send(News::Sought(id, result)).await;
@@ -141,8 +140,8 @@ pub(super) struct Seeking {
 }
 
 /// Puts what was asked for beside the other torrent files.
-async fn keep(metainfo: Metainfo, path: PathBuf, disk: Arc<Disk>) -> Result<Box<Metainfo>, String> {
-    let write = move || disk.write_atomically(&path, metainfo.to_bytes(), 0o644).map(|()| metainfo);
+async fn keep(metainfo: Metainfo, store: Store) -> Result<Box<Metainfo>, String> {
+    let write = move || store.keep_torrent(metainfo.info_hash(), &metainfo.to_bytes()).map(|()| metainfo);
     let kept = tokio::task::spawn_blocking(write).await.map_err(|error| error.to_string())?;
     kept.map(Box::new).map_err(|error| format!("cannot keep its metadata: {error}"))
 }

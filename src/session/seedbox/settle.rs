@@ -4,17 +4,18 @@ use std::sync::Arc;
 
 use crate::ids::TorrentId;
 
-use super::keeper::{Content, Job, Keeper, Kept, News, now};
+use super::keeper::{Content, Job, Keeper, Kept, Leaving, News, now};
 use super::look::{Found, Manner, Part};
 use super::row::{Activity, Row};
 use crate::session::Torrent;
+use crate::session::dormant::Member;
 
 impl Content {
     /// How it is to be looked at; `begun`: bytes of it were here.
     pub(super) fn manner(&self, check: bool, begun: bool) -> Manner {
         match self {
             _ if check => Manner::Check { begun },
-            Content::Whole(identities) => Manner::Compare(identities.to_vec()),
+            Content::Whole => Manner::Compare,
             Content::Trusted => Manner::Trust,
             Content::Absent(before) => before.manner(check, begun),
             Content::New | Content::Part | Content::Doubtful | Content::Failed => Manner::Resume { begun },
@@ -103,6 +104,13 @@ impl Keeper {
                 return;
             }
         }
+        // of one that is running, and is wanted
+        let running = kept.running.filter(|_| !matches!(found, Found::Whole(_)));
+        if let Some(running) = running {
+            self.session.refuse(running);
+            self.halt(id).await;
+        }
+        let Some(kept) = self.torrents.get_mut(&id) else { return };
         match found {
             Found::Whole(torrent) => self.found_whole(id, *torrent).await,
             Found::Partial(part) => self.found_part(id, *part).await,
@@ -123,8 +131,28 @@ impl Keeper {
             }
             Found::Cancelled => {}
         }
-        self.show(id);
         self.save(id);
+        // its owner may have changed his mind meanwhile
+        if self.torrents.get(&id).is_some_and(|kept| kept.job.is_none() && kept.running.is_some()) {
+            return Box::pin(self.settle(id)).await;
+        }
+        self.show(id);
+    }
+
+    /// Those that somebody asks for are compared with what they were, and served.
+    pub(super) fn wake_wished(&mut self) {
+        for running in self.session.take_wishes() {
+            let id = self.running.get(&running).copied();
+            let kept = id.and_then(|id| self.torrents.get_mut(&id));
+            match (id, kept) {
+                (Some(id), Some(kept)) if kept.job.is_none() && matches!(kept.content, Content::Whole) => {
+                    kept.job = Some(Job::QueuedLook);
+                    // somebody waits for it
+                    self.looks.push_front(id);
+                }
+                _ => self.session.refuse(running),
+            }
+        }
     }
 
     /// A message that stays until something else is known.
@@ -133,20 +161,29 @@ impl Keeper {
     }
 
     async fn found_whole(&mut self, id: TorrentId, torrent: Torrent) {
-        let Some(kept) = self.torrents.get_mut(&id) else { return };
-        kept.content = Content::Whole(torrent.identities.clone().into());
-        self.edit(id, |row| {
-            row.message = None;
-            let numbers = &mut row.numbers;
-            (numbers.have, numbers.left) = (row.about.size, 0);
-            numbers.completed_at = numbers.completed_at.or(Some(now()));
-        });
         let Some(row) = self.view.row(id).cloned() else { return };
+        self.store.keep_identities(row.info_hash(), &torrent.identities);
+        let Some(kept) = self.torrents.get_mut(&id) else { return };
+        kept.content = Content::Whole;
+        let running = kept.running;
+        if row.message.is_some() {
+            self.say(id, None);
+        }
+        if row.numbers.left > 0 || row.numbers.have != row.about.size || row.numbers.completed_at.is_none() {
+            self.edit(id, |row| {
+                let numbers = &mut row.numbers;
+                (numbers.have, numbers.left) = (row.about.size, 0);
+                numbers.completed_at = numbers.completed_at.or(Some(now()));
+            });
+        }
+        if let Some(running) = running {
+            return self.session.wake(running, torrent);
+        }
         if row.choice.paused || !self.may_run(&row) {
             return;
         }
-        let torrent = Torrent { metainfo: self.with_trackers(&row, torrent.metainfo), ..torrent };
-        match self.session.add(torrent).await {
+        let member = Member { info_hash: row.info_hash(), private: row.about.private, trackers: row.trackers() };
+        match self.session.join(member).await {
             Ok(running) => self.started(id, running),
             Err(error) => self.fail(id, error.to_string()),
         }
@@ -179,8 +216,15 @@ impl Keeper {
         kept.running = Some(running);
         kept.before = numbers;
         self.running.insert(running, id);
+        if let Some(row) = self.view.row(id) {
+            self.queue.count(row);
+        }
         self.edit(id, |row| row.numbers.counted_at = now());
         self.set_limits(id);
+        let choice = self.row(id).map(|row| row.choice.clone()).unwrap_or_default();
+        if choice.super_seed {
+            self.session.fleet.super_seed(running);
+        }
     }
 
     /// It cannot go on until its owner does something.
@@ -197,6 +241,9 @@ impl Keeper {
         let Some(running) = self.torrents.get(&id).and_then(|kept| kept.running) else { return };
         self.count_one(id);
         self.count_time(id);
+        let counted = self.session.torrents.get(&running).map(|entry| entry.shared.counted());
+        let (sent, received) = counted.unwrap_or_default();
+        self.leaving.insert(running, Leaving { id, sent, received });
         let target = self.session.leave(running).await;
         self.running.remove(&running);
         let Some(kept) = self.torrents.get_mut(&id) else { return };
@@ -262,7 +309,9 @@ fn activity(row: &Row, kept: &Kept, downloading: bool) -> Activity {
         Some(Job::QueuedCheck) => return Activity::QueuedCheck,
         Some(Job::Checking(watch)) => return Activity::Checking { per_mille: per_mille(watch) },
         Some(Job::Moving(watch)) => return Activity::Moving { per_mille: per_mille(watch) },
-        Some(Job::QueuedLook | Job::Looking(_)) if !matches!(kept.content, Content::Absent(_)) => {
+        Some(Job::QueuedLook | Job::Looking(_))
+            if kept.running.is_none() && !matches!(kept.content, Content::Absent(_)) =>
+        {
             return Activity::QueuedCheck;
         }
         _ => {}
@@ -274,7 +323,7 @@ fn activity(row: &Row, kept: &Kept, downloading: bool) -> Activity {
         _ if !row.about.has_metadata => Activity::Metadata,
         _ if kept.running.is_some() && downloading => Activity::Downloading,
         _ if kept.running.is_some() => Activity::Seeding,
-        Content::Whole(_) | Content::Trusted => Activity::QueuedSeed,
+        Content::Whole | Content::Trusted => Activity::QueuedSeed,
         _ => Activity::QueuedDownload,
     }
 }

@@ -1,6 +1,6 @@
 //! The start of a seedbox.
 
-use std::collections::{BTreeMap, HashMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
 use std::io;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -13,8 +13,11 @@ use crate::storage::{Disk, DiskMode, Resume};
 
 use super::super::config::{SessionConfig, SessionError};
 use super::super::seeding::Session;
+use super::super::state::{StateError, Store};
 use super::handle::Seedbox;
 use super::keeper::{Keeper, NEWS, now};
+use super::pacing::{MonthTraffic, Rates};
+use super::queue::Running;
 use super::settings::Settings;
 use super::view::View;
 
@@ -38,6 +41,9 @@ pub enum SeedboxError {
     /// The engine.
     #[error(transparent)]
     Session(#[from] SessionError),
+    /// What it kept.
+    #[error(transparent)]
+    Kept(#[from] StateError),
     /// Its folder.
     #[error("cannot use {}: {source}", path.display())]
     State {
@@ -52,23 +58,28 @@ impl Seedbox {
     /// Starts one, on the tokio runtime that it is called on. It ends with [`Seedbox::shutdown`]; the task is over then.
     pub async fn start(config: SeedboxConfig) -> Result<(Seedbox, JoinHandle<()>), SeedboxError> {
         let failed = |path: PathBuf| |source| SeedboxError::State { path, source };
-        for folder in ["torrents", "resume"] {
-            let path = config.state.join(folder);
-            std::fs::create_dir_all(&path).map_err(failed(path))?;
-        }
+        let state = config.state.clone();
+        let (store, loaded) = tokio::task::spawn_blocking(move || Store::open(&state))
+            .await
+            .map_err(|error| SeedboxError::State { path: config.state.clone(), source: io::Error::other(error) })??;
+        let resume = config.state.join("resume");
+        std::fs::create_dir_all(&resume).map_err(failed(resume.clone()))?;
         let disk = Disk::start(DiskMode::Auto).map_err(failed(config.state.clone()))?;
-        let session = Session::start(config.session).await?;
+        let mut session = Session::start(config.session).await?;
+        session.dormant.enabled = true;
         let mut view = View::new(config.settings);
         view.totals.port = session.fleet().port();
         let (orders, inbox) = mpsc::channel(ORDERS);
         let (views, latest) = watch::channel(Arc::new(view.clone()));
-        let keeper = Keeper {
+        let mut keeper = Keeper {
             session,
             disk: Arc::new(disk),
-            resume: Resume::new(config.state.join("resume")),
-            folder: config.state,
+            resume: Resume::new(resume),
+            store,
             torrents: BTreeMap::new(),
             running: HashMap::new(),
+            leaving: HashMap::new(),
+            unsaved: BTreeSet::new(),
             next: 1,
             view,
             changed: false,
@@ -78,11 +89,19 @@ impl Seedbox {
             checks: VecDeque::new(),
             looking: 0,
             checking: 0,
+            queue: Running::default(),
+            told: Rates::default(),
+            month: MonthTraffic::default(),
+            homing: Vec::new(),
+            watching: false,
             answers: Vec::new(),
             started_at: now(),
+            running_before: 0,
             turns: 0,
             ending: None,
         };
+        keeper.load(loaded);
+        keeper.publish();
         let task = tokio::spawn(keeper.run(inbox));
         Ok((Seedbox::new(orders, latest), task))
     }
@@ -90,6 +109,6 @@ impl Seedbox {
 
 impl Keeper {
     pub(super) fn torrent_path(&self, info_hash: InfoHash) -> PathBuf {
-        self.folder.join("torrents").join(format!("{info_hash}.torrent"))
+        self.store.torrent_path(info_hash)
     }
 }

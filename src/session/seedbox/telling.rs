@@ -55,9 +55,13 @@ impl Keeper {
 
     pub(super) fn tell_peers(&mut self, id: TorrentId, reply: Reply<Vec<PeerStatus>>) {
         let Some(kept) = self.torrents.get(&id) else { return drop(reply.send(Err(no_such()))) };
-        let peers = self.session.fleet.snapshots().flat_map(|snapshot| &snapshot.peers);
-        let peers = peers.filter(|peer| Some(peer.torrent) == kept.running).cloned().collect();
-        let _ = reply.send(Ok(peers));
+        match kept.running {
+            Some(running) => {
+                let peers = self.session.fleet.peers(running);
+                tokio::spawn(async move { drop(reply.send(Ok(peers.await))) });
+            }
+            None => drop(reply.send(Ok(Vec::new()))),
+        }
     }
 
     pub(super) fn tell_pieces(&mut self, id: TorrentId, reply: Reply<Vec<u8>>) {
@@ -69,7 +73,7 @@ impl Keeper {
         let target = target.and_then(|entry| entry.download.as_ref());
         let pieces = match (target, &kept.content) {
             (Some(download), _) => download.had_pieces().to_vec(),
-            (None, Content::Whole(_) | Content::Trusted) => all(row.about.pieces),
+            (None, Content::Whole | Content::Trusted) => all(row.about.pieces),
             _ => vec![0; bytes],
         };
         let _ = reply.send(Ok(pieces));

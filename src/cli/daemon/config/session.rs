@@ -27,6 +27,7 @@ impl Config {
             reactors,
             driver: network.driver,
             send: network.send,
+            listen: network.listen.clone(),
             port: network.port.as_ref().map(|port| port.0),
             slots: self.limits.slots,
             upload_limit: self.limits.upload.as_ref().map(|rate| rate.0),

@@ -1,0 +1,59 @@
+//! Torrents that were seeded enough, and what is done with them.
+
+use crate::ids::TorrentId;
+
+use super::keeper::{Keeper, now};
+use super::row::{Activity, Row};
+use super::settings::{LimitAction, Settings};
+
+impl Keeper {
+    /// Does with those that were seeded enough what the settings say.
+    pub(super) async fn stop_enough(&mut self) {
+        let (settings, now) = (self.view.settings.clone(), now());
+        let seeding = self.view.rows.iter().filter(|row| row.activity == Activity::Seeding);
+        let enough: Vec<TorrentId> = seeding.filter(|row| is_enough(row, &settings, now)).map(|row| row.id).collect();
+        for id in enough {
+            let Some(row) = self.row(id).cloned() else { continue };
+            let done = match settings.limit_action {
+                LimitAction::Pause => {
+                    self.choose(id, |choice| (choice.paused, choice.forced) = (true, false));
+                    self.settle(id).await;
+                    self.save(id);
+                    "paused"
+                }
+                LimitAction::Remove | LimitAction::RemoveWithData => {
+                    let data = settings.limit_action == LimitAction::RemoveWithData;
+                    if let Err(refusal) = self.remove(id, data).await {
+                        self.say(id, Some(refusal.text));
+                    }
+                    "removed"
+                }
+                LimitAction::SuperSeed if row.choice.super_seed => continue,
+                LimitAction::SuperSeed => {
+                    self.super_seed(id, true);
+                    self.save(id);
+                    "super-seeded"
+                }
+            };
+            tracing::info!(torrent = %row.info_hash(), name = row.name(), done, "seeded enough");
+        }
+    }
+}
+
+fn is_enough(row: &Row, settings: &Settings, now: i64) -> bool {
+    let choice = &row.choice;
+    let ratio = choice.ratio_limit.or(settings.ratio_limit);
+    let minutes = |seconds: u64| u32::try_from(seconds / 60).unwrap_or(u32::MAX);
+    if ratio.is_some_and(|limit| row.ratio().is_some_and(|ratio| ratio >= limit)) {
+        return true;
+    }
+    if let Some(limit) = choice.seeding_limit.or(settings.seeding_limit)
+        && minutes(row.seeding_seconds(now)) >= limit
+    {
+        return true;
+    }
+    let Some(limit) = choice.idle_limit.or(settings.idle_limit) else { return false };
+    // seeding begins with a start, whenever it was active last
+    let since = row.numbers.active_at.unwrap_or(0).max(row.numbers.counted_at);
+    minutes(u64::try_from(now.saturating_sub(since)).unwrap_or(0)) >= limit
+}
