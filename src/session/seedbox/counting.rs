@@ -39,6 +39,7 @@ impl Keeper {
         self.advance().await;
         self.refresh_jobs();
         self.pace();
+        self.patrol();
         if self.turns.is_multiple_of(ENOUGH_SECONDS) {
             self.stop_enough().await;
         }

@@ -22,6 +22,7 @@ use super::super::state::Store;
 use super::look::{Found, Look, Watch};
 use super::order::{Added, Addition, Order, Refusal, RefusalKind, Reply};
 use super::pacing::{MonthTraffic, Rates};
+use super::patrol::{Patrol, Patrolled};
 use super::queue::Running;
 use super::row::{Numbers, Row};
 use super::seeking::Seeking;
@@ -65,6 +66,9 @@ pub(super) struct Keeper {
     pub(super) month: MonthTraffic,
     /// Downloads that have become complete and are to be elsewhere.
     pub(super) homing: Vec<TorrentId>,
+    pub(super) patrol: Patrol,
+    /// Torrents that somebody asks for, and that are compared first.
+    pub(super) waking: BTreeSet<TorrentId>,
     /// Watch folders are being looked at.
     pub(super) watching: bool,
     /// Answers that wait for the next view.
@@ -148,6 +152,8 @@ pub(super) enum News {
     Sought(TorrentId, Result<Box<Metainfo>, String>),
     /// What a download had is noted, or why not.
     Halted(TorrentId, Option<String>),
+    /// Sleeping torrents and folders were looked at.
+    Patrolled(Patrolled),
     /// Watch folders were looked at; what they hold.
     Watched(Vec<super::watching::Seen>),
     /// Files were moved, or not.
@@ -226,6 +232,7 @@ impl Keeper {
             News::Read(read) => self.read(read).await,
             News::Fetched(addition, reply) => self.add(*addition, reply).await,
             News::Sought(id, result) => self.sought(id, result).await,
+            News::Patrolled(patrolled) => self.patrolled(patrolled),
             News::Watched(seen) => self.watched(seen).await,
             News::Halted(id, error) => self.halted(id, error).await,
             News::Moved(id, moved) => self.moved(id, moved).await,
@@ -276,23 +283,13 @@ impl Keeper {
     }
 
     fn look(&mut self, id: TorrentId, check: bool) {
-        let Some(row) = self.view.row(id).cloned() else { return };
+        let Some(look) = self.make_look(id, check) else { return };
         let Some(kept) = self.torrents.get_mut(&id) else { return };
         if !matches!(kept.job, Some(Job::QueuedLook | Job::QueuedCheck)) {
             return;
         }
-        let (watch, manner) = (Arc::new(Watch::default()), kept.content.manner(check, row.numbers.have > 0));
-        kept.job = Some(if check { Job::Checking(watch.clone()) } else { Job::Looking(watch.clone()) });
-        let look = Look {
-            info_hash: row.info_hash(),
-            file: self.torrent_path(row.info_hash()),
-            choice: row.choice.clone(),
-            manner,
-            resume: self.resume.clone(),
-            disk: self.disk.clone(),
-            store: self.store.clone(),
-            watch,
-        };
+        let watch = look.watch.clone();
+        kept.job = Some(if check { Job::Checking(watch) } else { Job::Looking(watch) });
         *(if check { &mut self.checking } else { &mut self.looking }) += 1;
         let news = self.news.0.clone();
         tokio::task::spawn_blocking(move || {
@@ -300,6 +297,21 @@ impl Keeper {
             let _ = news.blocking_send(News::Looked(id, found));
         });
         self.show(id);
+    }
+
+    /// A look at `id` as it is known now.
+    pub(super) fn make_look(&self, id: TorrentId, check: bool) -> Option<Look> {
+        let (row, kept) = (self.view.row(id)?, self.torrents.get(&id)?);
+        Some(Look {
+            info_hash: row.info_hash(),
+            file: self.torrent_path(row.info_hash()),
+            choice: row.choice.clone(),
+            manner: kept.content.manner(check, row.numbers.have > 0),
+            resume: self.resume.clone(),
+            disk: self.disk.clone(),
+            store: self.store.clone(),
+            watch: Arc::default(),
+        })
     }
 
     /// Ends in order: whatever runs is stopped, numbers are final and on disk.

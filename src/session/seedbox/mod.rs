@@ -21,6 +21,7 @@ mod moving;
 mod order;
 mod pacing;
 mod path;
+mod patrol;
 mod place;
 mod queue;
 mod row;

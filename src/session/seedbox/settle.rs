@@ -104,10 +104,13 @@ impl Keeper {
                 return;
             }
         }
-        // of one that is running, and is wanted
+        let (was_running, is_whole) = (kept.running.is_some(), matches!(found, Found::Whole(_)));
+        // what runs and is not what it was is stopped first
         let running = kept.running.filter(|_| !matches!(found, Found::Whole(_)));
         if let Some(running) = running {
-            self.session.refuse(running);
+            if self.waking.remove(&id) {
+                self.session.refuse(running);
+            }
             self.halt(id).await;
         }
         let Some(kept) = self.torrents.get_mut(&id) else { return };
@@ -131,7 +134,9 @@ impl Keeper {
             }
             Found::Cancelled => {}
         }
-        self.save(id);
+        if !(was_running && is_whole) {
+            self.save(id);
+        }
         // its owner may have changed his mind meanwhile
         if self.torrents.get(&id).is_some_and(|kept| kept.job.is_none() && kept.running.is_some()) {
             return Box::pin(self.settle(id)).await;
@@ -145,9 +150,14 @@ impl Keeper {
             let id = self.running.get(&running).copied();
             let kept = id.and_then(|id| self.torrents.get_mut(&id));
             match (id, kept) {
+                // it is being looked at anyway
+                (Some(id), Some(kept)) if matches!(kept.job, Some(Job::QueuedLook | Job::Looking(_))) => {
+                    self.waking.insert(id);
+                }
                 (Some(id), Some(kept)) if kept.job.is_none() && matches!(kept.content, Content::Whole) => {
                     kept.job = Some(Job::QueuedLook);
                     // somebody waits for it
+                    self.waking.insert(id);
                     self.looks.push_front(id);
                 }
                 _ => self.session.refuse(running),
@@ -162,10 +172,12 @@ impl Keeper {
 
     async fn found_whole(&mut self, id: TorrentId, torrent: Torrent) {
         let Some(row) = self.view.row(id).cloned() else { return };
-        self.store.keep_identities(row.info_hash(), &torrent.identities);
         let Some(kept) = self.torrents.get_mut(&id) else { return };
-        kept.content = Content::Whole;
         let running = kept.running;
+        // compared and found the same, they are kept already
+        if !matches!(std::mem::replace(&mut kept.content, Content::Whole), Content::Whole) {
+            self.store.keep_identities(row.info_hash(), &torrent.identities);
+        }
         if row.message.is_some() {
             self.say(id, None);
         }
@@ -177,7 +189,10 @@ impl Keeper {
             });
         }
         if let Some(running) = running {
-            return self.session.wake(running, torrent);
+            if self.waking.remove(&id) {
+                self.session.wake(running, torrent);
+            }
+            return;
         }
         if row.choice.paused || !self.may_run(&row) {
             return;

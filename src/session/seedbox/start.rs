@@ -17,6 +17,7 @@ use super::super::state::{StateError, Store};
 use super::handle::Seedbox;
 use super::keeper::{Keeper, NEWS, now};
 use super::pacing::{MonthTraffic, Rates};
+use super::patrol::Patrol;
 use super::queue::Running;
 use super::settings::Settings;
 use super::view::View;
@@ -93,6 +94,8 @@ impl Seedbox {
             told: Rates::default(),
             month: MonthTraffic::default(),
             homing: Vec::new(),
+            patrol: Patrol::default(),
+            waking: BTreeSet::new(),
             watching: false,
             answers: Vec::new(),
             started_at: now(),
