@@ -175,6 +175,12 @@ pub const READS_PER_HASHER: usize = 8;
 /// Bytes of each piece that are hashed before the next are read, where all is in the page cache: four pieces take a
 /// quarter of a core's second-level cache.
 pub const WARM_STEP: usize = 32 * 1024;
+/// Pieces of content taken on trust that wait to be looked at, of all torrents; beyond, the peers that want them wait for that.
+pub const LAZY_CHECKS: usize = 1_024;
+/// Such pieces that one reactor has asked for and not heard of.
+pub const LAZY_CHECKS_PER_REACTOR: usize = 64;
+/// Bytes of such a piece that are read and hashed at a time: they stay in the core's own cache.
+pub const LAZY_READ: usize = 256 * 1024;
 /// Files that one hasher keeps open.
 pub const FILES_PER_HASHER: usize = 32;
 /// Files of one download that are kept open for writing. Pieces come from all over a torrent; a file that is closed costs an open,
@@ -188,6 +194,7 @@ pub const CHECKPOINT_SECONDS: u64 = 5;
 pub const CHECKPOINT_MARGIN_SECONDS: u64 = 15;
 
 const _: () = assert!(CHECKPOINT_MARGIN_SECONDS >= 2 * CHECKPOINT_SECONDS);
+const _: () = assert!(LAZY_READ.is_multiple_of(64), "SHA-1 blocks");
 const _: () = assert!(READ_STEP.is_multiple_of(64) && WARM_STEP.is_multiple_of(64), "SHA-1 blocks");
 /// Connections of one reactor; a place number has 24 bits in a kernel token.
 pub const CONNECTIONS: usize = 1 << 20;

@@ -15,6 +15,7 @@ use crate::storage::{ColdRange, Maps, Payload, Residency};
 use crate::transmit::{Chunk, Outgoing, Transmitter};
 
 use super::admission::Admission;
+use super::checking::Checking;
 use super::download::{DownloadOrder, PieceSink};
 use super::driver::{Driver, Event, Token};
 use super::mailbox::{Command, Mailbox, PEERS_SHOWN, PEERS_TOLD, Serving, Snapshot};
@@ -79,6 +80,7 @@ pub(super) struct EventLoop<D: Driver> {
     pub(super) waiting_whole: Option<Whole>,
     /// Pieces that a sink has taken and that have no verdict yet.
     pub(super) unjudged: usize,
+    pub(super) checking: Checking,
     pub(super) admission: Arc<Admission>,
     /// Whom it takes no connection from.
     pub(super) filter: Arc<IpFilter>,
@@ -117,6 +119,7 @@ impl<D: Driver> EventLoop<D> {
             self.hand_out_control(now);
             self.stopwatch.stepped(Step::Control);
             idle = self.serve_turns(now);
+            self.ask_for_checks();
             self.take_down();
             self.stopwatch.stepped(Step::Close);
             self.stopwatch.turned();
@@ -244,14 +247,19 @@ impl<D: Driver> EventLoop<D> {
             self.seat(arrival, now);
         }
         self.read_verdicts(now);
+        self.read_checked();
     }
 
-    fn add(&mut self, id: TorrentId, serving: Serving, slots: usize, download: Option<DownloadOrder>) {
+    fn add(&mut self, id: TorrentId, serving: Serving, slots: usize, download: Option<Box<DownloadOrder>>) {
         // one that failed may come back before its connections are gone
         self.take_down();
         if self.shard.add(id, serving.torrent, slots) {
             self.payloads.insert(id, serving.payload);
-            download.into_iter().for_each(|order| self.download(id, order));
+            if let Some(check) = serving.unverified {
+                self.shard.doubt(id);
+                self.checking.by.insert(id, check);
+            }
+            download.into_iter().for_each(|order| self.download(id, *order));
             serving.files.into_iter().for_each(|files| self.shard.publish(id, files));
         }
     }
@@ -277,6 +285,7 @@ impl<D: Driver> EventLoop<D> {
     fn let_go(&mut self, id: TorrentId) {
         self.payloads.remove(&id);
         self.sinks.remove(&id);
+        self.checking.by.remove(&id);
         self.paging.forget(id);
         self.maps.forget(id);
     }

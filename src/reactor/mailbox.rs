@@ -7,12 +7,14 @@ use crossbeam::queue::ArrayQueue;
 
 use crate::filter::IpFilter;
 use crate::ids::{InfoHash, TorrentId};
+use crate::limits::LAZY_CHECKS_PER_REACTOR;
 use crate::metainfo::PathIndex;
 use crate::peer::{Reason, Torrent};
 use crate::shard::{Census, PeerStatus, TorrentStatus, Totals};
-use crate::storage::{Payload, Verdict};
+use crate::storage::{Payload, PieceCheck, Verdict};
 use crate::transmit::Counters;
 
+use super::checking::Checked;
 use super::download::{Attachment, DownloadOrder, VERDICTS};
 use super::driver::Waker;
 use super::paging::PagingCounters;
@@ -45,7 +47,7 @@ pub enum Command {
         /// Slots, for the fixed policy.
         slots: usize,
         /// What is to be downloaded of it; `None`: all of it is here.
-        download: Option<DownloadOrder>,
+        download: Option<Box<DownloadOrder>>,
     },
     /// These torrents are ours, and come by `Add` when somebody wants one.
     Know {
@@ -157,12 +159,14 @@ pub struct Serving {
     pub payload: Payload,
     /// Its files, if they are served by HTTP as well.
     pub files: Option<Arc<PathIndex>>,
+    /// Looks at its pieces before they are served, if they were taken on trust.
+    pub unverified: Option<Arc<dyn PieceCheck>>,
 }
 
 impl Serving {
-    /// One that is served to peers alone.
+    /// One that is served to peers alone, and known to be right.
     pub fn new(torrent: Arc<Torrent>, payload: Payload) -> Serving {
-        Serving { torrent, payload, files: None }
+        Serving { torrent, payload, files: None, unverified: None }
     }
 }
 
@@ -209,6 +213,8 @@ pub struct Mailbox {
     arrivals: ArrayQueue<Arrival>,
     verdicts: ArrayQueue<Verdict>,
     ended: ArrayQueue<TorrentStatus>,
+    /// As many places as pieces may be asked for, so an answer always finds one.
+    checked: ArrayQueue<Checked>,
     latest: ArrayQueue<Snapshot>,
     waker: Waker,
 }
@@ -226,7 +232,8 @@ impl Mailbox {
     pub(super) fn new(waker: Waker) -> Mailbox {
         let (commands, arrivals) = (ArrayQueue::new(COMMANDS), ArrayQueue::new(ARRIVALS));
         let (verdicts, ended) = (ArrayQueue::new(VERDICTS), ArrayQueue::new(ENDED));
-        Mailbox { commands, arrivals, verdicts, ended, latest: ArrayQueue::new(1), waker }
+        let checked = ArrayQueue::new(LAZY_CHECKS_PER_REACTOR);
+        Mailbox { commands, arrivals, verdicts, ended, checked, latest: ArrayQueue::new(1), waker }
     }
 
     /// Gives the reactor an order; gives it back if the box is full, which the caller answers by trying again later.
@@ -245,6 +252,17 @@ impl Mailbox {
 
     pub(super) fn next_verdict(&self) -> Option<Verdict> {
         self.verdicts.pop()
+    }
+
+    /// Tells the reactor what a piece was found to be that it had asked for.
+    pub(super) fn tell_checked(&self, checked: Checked) {
+        let told = self.checked.push(checked);
+        debug_assert!(told.is_ok(), "no more answers than questions");
+        self.waker.wake();
+    }
+
+    pub(super) fn next_checked(&self) -> Option<Checked> {
+        self.checked.pop()
     }
 
     /// Gives the reactor a connection; gives it back if too many wait, which the caller answers by serving it.

@@ -6,6 +6,7 @@
 //! [`Spread`]), numbers leave as the latest [`Snapshot`] (full: the old one is replaced).
 
 mod admission;
+mod checking;
 pub mod congestion;
 mod download;
 pub mod driver;

@@ -35,7 +35,9 @@ impl<D: Driver> EventLoop<D> {
         let appetite = socket.outgoing.appetite();
         let mut blocks = std::mem::take(&mut self.blocks);
         self.shard.take_blocks(&turn, appetite, &mut blocks);
-        self.send(&turn, &mut blocks, now);
+        if !self.shard.wait_for_check(&turn, &mut blocks) {
+            self.send(&turn, &mut blocks, now);
+        }
         self.blocks = blocks;
         true
     }

@@ -15,6 +15,7 @@ use crate::storage::{Maps, Residency};
 use crate::transmit::{Chunk, SendMode, Transmitter};
 
 use super::admission::Admission;
+use super::checking::Checking;
 use super::driver::{Driver, DriverConfig, EpollDriver, RingDriver};
 use super::event_loop::EventLoop;
 use super::mailbox::{Command, Mailbox};
@@ -112,6 +113,7 @@ fn make<D: Driver>(config: ReactorConfig) -> io::Result<EventLoop<D>> {
         sinks: HashMap::new(),
         waiting_whole: None,
         unjudged: 0,
+        checking: Checking::default(),
         admission: config.admission,
         filter: Arc::default(),
         spread: config.spread,

@@ -88,6 +88,7 @@ impl Content {
     }
 }
 
+mod checking;
 mod filter;
 mod spread;
 

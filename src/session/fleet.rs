@@ -220,7 +220,8 @@ impl Fleet {
     pub fn add_download(&mut self, id: TorrentId, torrent: Arc<Torrent>, payload: Payload, order: DownloadOrder) {
         assert_eq!(self.reactors.len(), 1, "a session that downloads has one reactor");
         let slots = if let Slots::Fixed(slots) = self.slots { usize::try_from(slots).unwrap_or(usize::MAX) } else { 0 };
-        self.order(0, Command::Add { id, serving: Serving::new(torrent, payload), slots, download: Some(order) });
+        let (serving, download) = (Serving::new(torrent, payload), Some(Box::new(order)));
+        self.order(0, Command::Add { id, serving, slots, download });
         self.repeat_limits(id);
     }
 

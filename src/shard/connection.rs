@@ -33,6 +33,8 @@ pub(super) enum Wait {
     Disk,
     /// Its own rate limit.
     Pace,
+    /// Its next piece is being looked at.
+    Check,
 }
 
 /// A connection.

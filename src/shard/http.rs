@@ -18,7 +18,7 @@ use crate::wire::http::{
     Answer, Beginning, EntityTag, Method, Refusal, Request, Selection, Status, decode_path, listing,
 };
 
-use super::connection::{Connection, Stage, Wait};
+use super::connection::{Stage, Wait};
 use super::world::Shard;
 
 /// What a path names.

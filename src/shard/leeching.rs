@@ -65,6 +65,7 @@ impl Shard {
         let done = download.picker.is_done();
         let keys: Vec<PeerKey> = swarm.peers.values().copied().collect();
         self.tell(&keys, piece);
+        self.piece_right(id, piece);
         self.after_verdict(id, now);
         if done {
             self.finish(id, &keys);

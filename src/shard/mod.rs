@@ -13,6 +13,8 @@
 //!                                                       +----------------------+  cold: until paged_in
 //! ```
 //!
+//! Pieces of content that was taken on trust are looked at before they are served: see `doubt.rs`.
+//!
 //! A connection that opens with the hash of a torrent that is ours and not in memory waits for it: see `dormant.rs`. One that begins with
 //! an HTTP request is answered by `http.rs`, if files are published: it takes turns like a peer.
 //!
@@ -21,6 +23,7 @@
 mod choking;
 mod connection;
 mod dormant;
+mod doubt;
 mod download;
 mod holding;
 mod http;

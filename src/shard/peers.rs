@@ -26,6 +26,8 @@ pub enum Waiting {
     Window,
     /// The disk.
     Disk,
+    /// That its piece, which was taken on trust, is looked at.
+    Check,
 }
 
 /// A connected peer, for display.
@@ -89,7 +91,7 @@ pub struct Census {
 
 impl Waiting {
     /// All of them, in the order of their numbers.
-    pub const ALL: [Waiting; 7] = [
+    pub const ALL: [Waiting; 8] = [
         Waiting::Nothing,
         Waiting::Interest,
         Waiting::Slot,
@@ -97,6 +99,7 @@ impl Waiting {
         Waiting::Limit,
         Waiting::Window,
         Waiting::Disk,
+        Waiting::Check,
     ];
 
     /// A short name for metrics.
@@ -109,6 +112,7 @@ impl Waiting {
             Waiting::Limit => "rate limited",
             Waiting::Window => "window full",
             Waiting::Disk => "disk",
+            Waiting::Check => "being checked",
         }
     }
 }
@@ -218,6 +222,7 @@ impl Shard {
             (_, Wait::Socket) => Waiting::Window,
             (Some(_), _) => Waiting::Request,
             (None, Wait::Disk) => Waiting::Disk,
+            (None, Wait::Check) => Waiting::Check,
             (None, Wait::Pace) => Waiting::Limit,
             (None, Wait::Nothing | Wait::Serving) if self.held_back => Waiting::Limit,
             (None, Wait::Nothing | Wait::Serving) => Waiting::Nothing,

@@ -25,7 +25,7 @@ pub struct Turn {
 
 impl Shard {
     /// The next connection to serve. The caller takes its blocks and ends the turn with exactly one of
-    /// [`Shard::served`], [`Shard::blocked`], [`Shard::cold`] and [`Shard::close`].
+    /// [`Shard::served`], [`Shard::blocked`], [`Shard::cold`], [`Shard::wait_for_check`] and [`Shard::close`].
     pub fn next_turn(&mut self, now: Time) -> Option<Turn> {
         while !self.turns.is_empty() {
             if self.pacer.global_ready(now, self.turn_bytes) > now {
@@ -182,7 +182,7 @@ impl Shard {
     }
 
     /// Ends a wait, if it is the one that `key` is in.
-    fn release(&mut self, key: PeerKey, wait: Wait) {
+    pub(super) fn release(&mut self, key: PeerKey, wait: Wait) {
         if let Some(connection) = self.connections.get_mut(key).filter(|connection| connection.wait == wait) {
             connection.wait = Wait::Nothing;
             self.consider(key);

@@ -14,6 +14,7 @@ use crate::peer::{Peer, Pieces, Torrent};
 use crate::schedule::Rarity;
 use crate::schedule::picker::Manner;
 
+use super::doubt::Doubt;
 use super::download::{Downloading, Incoming, holds};
 use super::super_seed::SuperSeed;
 use super::torrents::TorrentStatus;
@@ -24,6 +25,8 @@ pub(super) struct Swarm {
     pub(super) torrent: Arc<Torrent>,
     /// In the order of their ids, so that a run can be repeated.
     pub(super) peers: BTreeMap<PeerId, PeerKey>,
+    /// If its content was taken on trust.
+    pub(super) doubt: Option<Box<Doubt>>,
     /// What is here and can be read.
     pub(super) had: Pieces,
     /// Of a torrent that was added complete; else the picker counts.
@@ -52,6 +55,7 @@ impl Swarm {
         Swarm {
             torrent,
             peers: BTreeMap::new(),
+            doubt: None,
             had: Pieces::All,
             told,
             download: None,

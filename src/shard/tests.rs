@@ -2,6 +2,7 @@
 //! after it.
 
 mod dormant;
+mod doubt;
 mod ending;
 mod greeting;
 mod http;
@@ -242,6 +243,7 @@ impl Shard {
             waiting().all(is_marked) && self.waking.waiting.values().all(|keys| !keys.is_empty()),
             "who waits is marked"
         );
+        assert_eq!(self.doubts.torrents, self.swarms.values().filter(|swarm| swarm.doubt.is_some()).count());
         self.check_swarms();
     }
 
@@ -256,6 +258,10 @@ impl Shard {
             }
             let known: HashSet<PeerKey> = peers.iter().map(|(key, _)| *key).collect();
             assert!(swarm.peers.values().all(|key| known.contains(key)), "who is listed is connected");
+            let asked =
+                swarm.doubt.iter().flat_map(|doubt| doubt.asked.values().flatten()).copied().collect::<HashSet<_>>();
+            let parked = peers.iter().filter(|(_, c)| c.wait == Wait::Check);
+            assert!(parked.into_iter().all(|(key, _)| asked.contains(key)), "who waits for a piece will be woken");
             let links = self.connections.iter().filter(|(_, c)| c.torrent() == Some(*id)).count();
             assert_eq!(swarm.links, links, "who is about a torrent is counted");
             assert!(!swarm.withdrawn || links > 0, "a withdrawn torrent goes with its last connection");

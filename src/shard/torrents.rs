@@ -143,6 +143,7 @@ impl Shard {
     /// Drops what is kept of a torrent that nobody is connected to; its last numbers wait for [`Shard::next_ended`].
     pub(super) fn end(&mut self, id: TorrentId) {
         if let Some(swarm) = self.swarms.remove(&id) {
+            self.doubts.torrents -= usize::from(swarm.doubt.is_some());
             self.ended.push_back(swarm.status(id, 0));
             self.forget_limits(id);
         }

@@ -15,6 +15,7 @@ use crate::wire::{Handshake, Reserved};
 
 use super::connection::{Connection, Stage, Wait};
 use super::dormant::Waking;
+use super::doubt::Doubts;
 use super::leeching::News;
 use super::swarm::Swarm;
 use super::table::Table;
@@ -65,6 +66,7 @@ pub struct Shard {
     /// All that are ours, those that are not in memory too.
     pub(super) by_hash: HashMap<InfoHash, TorrentId>,
     pub(super) waking: Waking,
+    pub(super) doubts: Doubts,
     /// Last numbers of torrents that are gone, not told yet.
     pub(super) ended: VecDeque<TorrentStatus>,
     pub(super) connections: Table<Connection>,
@@ -116,6 +118,7 @@ impl Shard {
             swarms: BTreeMap::new(),
             by_hash: HashMap::new(),
             waking: Waking::default(),
+            doubts: Doubts::default(),
             ended: VecDeque::new(),
             connections: Table::default(),
             greeting: 0,

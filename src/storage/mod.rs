@@ -7,6 +7,7 @@ mod content;
 mod disk;
 mod intake;
 mod layout;
+mod lazy;
 mod map;
 mod map_table;
 mod payload;
@@ -19,6 +20,7 @@ pub use content::{Cause, Content, ContentError, FileFault, Identity, LeftOut, Re
 pub use disk::{Disk, DiskMode, Read, ReadAnswer, ReadPart, WritePart};
 pub use intake::{Arrived, Intake, IntakeSetup, Outcome, Verdict};
 pub use layout::{Layout, Recipe};
+pub use lazy::{Answer, Found, LazyCheck, LazyHashers, PieceCheck};
 pub use map::MappedFile;
 pub use map_table::Maps;
 pub use payload::{Files, Part, Parts, Payload, PayloadError};

@@ -27,6 +27,7 @@ enum Step {
     SetSlots(usize),
     Withdraw(bool),
     Sleep(u8),
+    Doubt(Option<u32>),
 }
 
 fn step() -> impl Strategy<Value = Step> {
@@ -52,6 +53,7 @@ fn step() -> impl Strategy<Value = Step> {
         1 => (0usize..6).prop_map(Step::SetSlots),
         1 => any::<bool>().prop_map(Step::Withdraw),
         4 => (0u8..5).prop_map(Step::Sleep),
+        4 => prop::option::weighted(0.8, 0u32..4).prop_map(Step::Doubt),
     ]
 }
 
@@ -149,6 +151,8 @@ impl Run {
                 }
             }
             Step::Sleep(kind) => sleep(shard, kind),
+            Step::Doubt(None) => shard.doubt(FIRST),
+            Step::Doubt(Some(piece)) => shard.piece_right(FIRST, PieceIndex(piece)),
             step => self.peer(step, now),
         }
         self.world.shard.check();
@@ -208,6 +212,11 @@ fn turn(shard: &mut Shard, now: Time, kind: u8, bytes: u64) {
     shard.take_blocks(&turn, 4, &mut blocks);
     let taken: u64 = blocks.iter().map(|block| u64::from(block.length)).sum();
     assert!(taken > 0 && taken <= turn.bytes, "a turn has something to send, within its allowance");
+    if shard.wait_for_check(&turn, &mut blocks) {
+        return assert!(blocks.is_empty());
+    }
+    let taken: u64 = blocks.iter().map(|block| u64::from(block.length)).sum();
+    while shard.next_check().is_some() {}
     match kind {
         0 => shard.cold(turn.key, &blocks),
         1 => {

@@ -2,6 +2,7 @@
 
 mod files;
 mod intake;
+mod lazy;
 mod power;
 mod stock;
 
