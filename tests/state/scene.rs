@@ -58,18 +58,18 @@ pub(crate) fn full_record() -> Record {
         comment: "c".repeat(5_000),
         created_by: "sower".into(),
         created_at: Some(-1),
-        trackers: vec![vec!["udp://tracker:1".into()], Vec::new()],
+        trackers: vec![vec!["udp://a:1".into()], vec!["http://b/?key=1".into(), "https://c/".into()]],
     };
     let choice = Choice {
         folder: PathBuf::from(OsStr::from_bytes(b"/data/caf\xe9")),
         renamed_root: Some("other".into()),
         renamed_files: vec![(3, "x/y".into()), (4, PathBuf::from(OsStr::from_bytes(b"\xff")))],
         moving: Some(Box::new(Place {
-            folder: PathBuf::from(OsStr::from_bytes(b"/data/\xfe")),
-            renamed_root: Some("third".into()),
-            renamed_files: vec![(0, PathBuf::from(OsStr::from_bytes(b"\xfd")))],
+            folder: PathBuf::from(OsStr::from_bytes(b"/to/caf\xe9")),
+            renamed_root: None,
+            renamed_files: vec![(1, "z".into())],
         })),
-        destination: Some(PathBuf::from(OsStr::from_bytes(b"/done/\xfc"))),
+        destination: Some("/done".into()),
         name: Some("shown".into()),
         paused: true,
         forced: true,
@@ -89,6 +89,9 @@ pub(crate) fn full_record() -> Record {
         trackers: Some(vec![vec!["udp://a:1".into(), "http://b/?key=1".into()], vec!["https://c/".into()]]),
     };
     let numbers = PersistentNumbers {
+        wanted: 10,
+        left: 11,
+        have: 12,
         uploaded: 1 << 62,
         downloaded: 2,
         wasted: 3,

@@ -152,7 +152,7 @@ fn read(store: &Store, bytes: &[u8]) -> Result<Metainfo, Refusal> {
 }
 
 /// What a row says of a torrent.
-pub(super) fn about(metainfo: &Metainfo) -> About {
+pub(in crate::session) fn about(metainfo: &Metainfo) -> About {
     let stored = || metainfo.files().iter().filter(|file| !file.is_padding());
     About {
         info_hash: Some(metainfo.info_hash()),

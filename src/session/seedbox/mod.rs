@@ -34,10 +34,12 @@ mod telling;
 mod view;
 mod watching;
 
+pub(super) use adding::about;
 pub use choice::{Choice, FilePriority, LimitChoice, Place};
 pub use handle::Seedbox;
 pub use order::{Added, Addition, Change, LimitChange, Order, QueueMove, Refusal, RefusalKind, Source, TrackerChange};
 pub use place::confine;
+pub(super) use place::content_of;
 pub use row::{About, Activity, Numbers, Row};
 pub use settings::{Category, LimitAction, RateSchedule, Settings, TrafficBudget};
 pub use start::{SeedboxConfig, SeedboxError};

@@ -11,7 +11,7 @@ use super::order::{Refusal, RefusalKind};
 use super::settings::Settings;
 
 /// The content of `torrent` where `choice` has it. Nothing is looked at or made.
-pub(super) fn content_of(torrent: &Metainfo, choice: &Choice) -> Content {
+pub(in crate::session) fn content_of(torrent: &Metainfo, choice: &Choice) -> Content {
     let name = || choice.renamed_root.as_deref().map_or_else(|| PathBuf::from(torrent.file_name()), PathBuf::from);
     let renamed =
         |index: u32| choice.renamed_files.iter().find(|(file, _)| *file == index).map(|(_, path)| path.clone());

@@ -11,7 +11,7 @@ use rusqlite::{Connection, OpenFlags};
 use super::StateError;
 
 /// Each makes of the form before it the next one; the number of them that a database went through is its `user_version`.
-pub(super) const MIGRATIONS: &[&str] = &[FORM_1];
+const MIGRATIONS: &[&str] = &[FORM_1];
 
 /// Hash-keyed tables without row numbers: found by hash, and a change of numbers rewrites numbers alone. `sum` is over all other
 /// columns, see [`super::rows`].
@@ -30,7 +30,7 @@ const FORM_1: &str = "
         comment TEXT NOT NULL,
         created_by TEXT NOT NULL,
         created_at INTEGER,
-        trackers TEXT NOT NULL,
+        trackers TEXT NOT NULL,     -- JSON: lists of URLs, by tier
         choice TEXT NOT NULL,       -- JSON: what differs from the usual
         magnet TEXT,
         complete INTEGER NOT NULL,
@@ -39,6 +39,9 @@ const FORM_1: &str = "
     ) STRICT;
     CREATE TABLE numbers (
         hash BLOB NOT NULL PRIMARY KEY,
+        wanted INTEGER NOT NULL,
+        remaining INTEGER NOT NULL,
+        have INTEGER NOT NULL,
         uploaded INTEGER NOT NULL,
         downloaded INTEGER NOT NULL,
         wasted INTEGER NOT NULL,
@@ -76,22 +79,35 @@ pub(super) fn open(path: &Path, make: bool) -> Result<Connection, StateError> {
     if make {
         create(path).map_err(StateError::file(path))?;
     }
+    let (mut connection, _) = connect(path)?;
+    bring_up(&mut connection).map_err(StateError::database(path))?;
+    Ok(connection)
+}
+
+/// Opens the database at `path`, which is there, as it is; also tells its form, 0 if there is nothing in it.
+pub(super) fn connect(path: &Path) -> Result<(Connection, u32), StateError> {
     let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
-    let mut connection = Connection::open_with_flags(path, flags).map_err(StateError::database(path))?;
+    let connection = Connection::open_with_flags(path, flags).map_err(StateError::database(path))?;
     let version = version(&connection).map_err(StateError::database(path))?;
-    let known = u32::try_from(MIGRATIONS.len()).expect("a handful");
-    let (application, found) = match version {
-        Version { tables: 0, .. } => (APPLICATION, 0),
-        Version { application, form, .. } => (application, form),
-    };
-    if application != APPLICATION {
+    let form = if version.tables == 0 { 0 } else { version.form };
+    if version.tables > 0 && version.application != APPLICATION {
         return Err(StateError::Foreign(path.to_owned()));
     }
-    if found > known {
-        return Err(StateError::Newer { path: path.to_owned(), found, known });
+    if form > known() {
+        return Err(StateError::Newer { path: path.to_owned(), found: form, known: known() });
     }
-    prepare(&connection).and_then(|()| migrate(&mut connection, MIGRATIONS)).map_err(StateError::database(path))?;
-    Ok(connection)
+    prepare(&connection).map_err(StateError::database(path))?;
+    Ok((connection, form))
+}
+
+/// The form that databases have now.
+pub(super) fn known() -> u32 {
+    u32::try_from(MIGRATIONS.len()).expect("a handful")
+}
+
+/// Brings a database into the present form.
+pub(super) fn bring_up(connection: &mut Connection) -> Result<(), rusqlite::Error> {
+    migrate(connection, MIGRATIONS)
 }
 
 /// Opens the database at `path` for reading only, whatever its form is.
@@ -119,8 +135,13 @@ pub(super) fn checkpoint(connection: &Connection) -> Result<(), rusqlite::Error>
     connection.query_row("PRAGMA wal_checkpoint(PASSIVE)", (), |_| Ok(()))
 }
 
+/// Has all of it in the one file, without a log beside it.
+pub(super) fn fold(connection: &Connection) -> Result<(), rusqlite::Error> {
+    connection.pragma_update(None, "journal_mode", "DELETE")
+}
+
 /// An empty file that its owner alone may read: links of private trackers are in it.
-fn create(path: &Path) -> io::Result<()> {
+pub(super) fn create(path: &Path) -> io::Result<()> {
     OpenOptions::new().write(true).create(true).truncate(false).mode(0o600).open(path).map(drop)
 }
 

@@ -10,6 +10,9 @@ use rustix::io::Errno;
 
 use super::StateError;
 
+const TORRENTS: &str = "torrents";
+const BACKUPS: &str = "backup";
+
 /// A folder that nobody else uses while this lives.
 #[derive(Debug)]
 pub(super) struct Folder {
@@ -20,7 +23,7 @@ pub(super) struct Folder {
 impl Folder {
     /// Makes `path` and what belongs in it, readable by its owner alone, and locks it.
     pub(super) fn take(path: &Path) -> Result<Folder, StateError> {
-        for folder in [path, &path.join("torrents"), &path.join("backup")] {
+        for folder in [path, &path.join(TORRENTS), &path.join(BACKUPS)] {
             let made = DirBuilder::new().recursive(true).mode(0o700).create(folder);
             made.map_err(StateError::file(folder))?;
         }
@@ -47,7 +50,11 @@ impl Folder {
     }
 
     pub(super) fn torrents(&self) -> PathBuf {
-        self.path.join("torrents")
+        self.path.join(TORRENTS)
+    }
+
+    pub(super) fn backups(&self) -> PathBuf {
+        self.path.join(BACKUPS)
     }
 
     /// Whether the folder that we locked is still the one at its path: the file system may have been unmounted.

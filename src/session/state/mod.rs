@@ -23,13 +23,16 @@
 //! database, backups from the newest on, at last its .torrent file. Each row carries a checksum, so that a flipped bit is found
 //! even where SQLite sees nothing wrong.
 
+mod backup;
 mod database;
 mod error;
 mod folder;
 mod identities;
 mod open;
 mod pending;
+mod rebuild;
 mod record;
+mod recover;
 mod rows;
 mod store;
 mod torrents;

@@ -1,6 +1,7 @@
 //! Opening the state: what a start finds, and what it makes of it.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
+use std::path::PathBuf;
 
 use rusqlite::Connection;
 
@@ -8,7 +9,7 @@ use crate::ids::InfoHash;
 
 use super::folder::Folder;
 use super::torrents::{Listing, Torrents};
-use super::{AllTime, Month, Record, StateError, Traffic, database, rows};
+use super::{AllTime, Month, Record, StateError, Traffic, backup, database, recover, rows};
 
 /// Names in the table of values.
 pub(super) const ALL_TIME: &str = "all-time";
@@ -39,12 +40,16 @@ pub struct Problem {
     pub text: String,
 }
 
-impl Loaded {
-    fn problem(&mut self, info_hash: Option<InfoHash>, text: String) {
-        self.problems.push(Problem { info_hash, text });
-    }
+/// Where everything is.
+pub(super) struct Place<'a> {
+    pub(super) folder: &'a Folder,
+    pub(super) torrents: &'a Torrents,
+    /// Folders in which content may be whose record is lost.
+    pub(super) data: &'a [PathBuf],
+}
 
-    pub(super) fn value(&mut self, key: &str, value: String) {
+impl Loaded {
+    fn value(&mut self, key: &str, value: String) {
         if let Some(name) = key.strip_prefix(VALUE) {
             self.values.insert(name.to_owned(), value);
         } else if let Some(month) = key.strip_prefix(TRAFFIC) {
@@ -56,23 +61,64 @@ impl Loaded {
     }
 }
 
-pub(super) fn open(folder: &Folder, torrents: &Torrents) -> Result<(Connection, Loaded), StateError> {
-    let path = folder.database();
-    let listing = torrents.list()?;
-    let connection = database::open(&path, true)?;
-    let mut loaded = read(&connection, folder)?;
-    settle(&mut loaded, &listing, torrents);
+/// Opens the database, or makes it anew from all that there is.
+pub(super) fn open(place: &Place<'_>) -> Result<(Connection, Loaded), StateError> {
+    let listing = place.torrents.list()?;
+    recover::finish(place.folder)?;
+    let cause = match as_it_is(place, &listing) {
+        Ok(Some((connection, mut loaded))) => {
+            settle(&mut loaded, &listing, place.torrents);
+            return Ok((connection, loaded));
+        }
+        Ok(None) => format!("{} was gone", place.folder.database().display()),
+        Err(error) if error.is_damage() => error.to_string(),
+        Err(error) => return Err(error),
+    };
+    let problems = recover::recover(place, &listing, &cause)?;
+    let (connection, mut loaded) = whole(place)?;
+    settle(&mut loaded, &listing, place.torrents);
+    loaded.problems.extend(problems);
     Ok((connection, loaded))
 }
 
-/// Checks and reads everything; what is damaged in any way is an error.
+/// `None`: there is none, where there should be one.
+fn as_it_is(place: &Place<'_>, listing: &Listing) -> Result<Option<(Connection, Loaded)>, StateError> {
+    let path = place.folder.database();
+    let is_new = listing.torrents.is_empty() && backup::list(&place.folder.backups())?.is_empty();
+    let size = path.metadata().map_or(0, |metadata| metadata.len());
+    if !is_new && size == 0 {
+        return Ok(None);
+    }
+    database::create(&path).map_err(StateError::file(&path))?;
+    let (connection, form) = database::connect(&path)?;
+    if !is_new && form == 0 {
+        return Ok(None);
+    }
+    drop(connection);
+    whole(place).map(Some)
+}
+
+/// Checks everything, then brings it into the present form and reads it. What is damaged in any way is an error.
+fn whole(place: &Place<'_>) -> Result<(Connection, Loaded), StateError> {
+    let path = place.folder.database();
+    let failed = || StateError::database(&path);
+    let (mut connection, form) = database::connect(&path)?;
+    if let Some(what) = database::damage(&connection).map_err(failed())? {
+        return Err(StateError::Damaged { path, what });
+    }
+    if form < database::known() {
+        if form > 0 {
+            backup::make(&connection, &place.folder.backups())?;
+        }
+        database::bring_up(&mut connection).map_err(failed())?;
+    }
+    let loaded = read(&connection, place.folder)?;
+    Ok((connection, loaded))
+}
+
 fn read(connection: &Connection, folder: &Folder) -> Result<Loaded, StateError> {
     let path = folder.database();
     let failed = || StateError::database(&path);
-    let damaged = |what: String| StateError::Damaged { path: path.clone(), what };
-    if let Some(what) = database::damage(connection).map_err(failed())? {
-        return Err(damaged(what));
-    }
     let mut loaded = Loaded::default();
     let mut lost = 0;
     rows::read_records(connection, |record| match record {
@@ -81,16 +127,17 @@ fn read(connection: &Connection, folder: &Folder) -> Result<Loaded, StateError> 
     })
     .map_err(failed())?;
     let values_lost = rows::read_values(connection, |key, value| loaded.value(&key, value)).map_err(failed())?;
-    match (lost, values_lost) {
-        (0, false) => Ok(loaded),
-        (0, true) => Err(damaged("sums are not as they were written".into())),
-        (lost, _) => Err(damaged(format!("{lost} rows are not as they were written"))),
-    }
+    let what = match (lost, values_lost) {
+        (0, false) => return Ok(loaded),
+        (0, true) => "sums of all torrents are not as they were written".to_owned(),
+        (lost, _) => format!("{lost} rows are not as they were written"),
+    };
+    Err(StateError::Damaged { path, what })
 }
 
 /// Makes records and .torrent files agree after a crash between the two.
 fn settle(loaded: &mut Loaded, listing: &Listing, torrents: &Torrents) {
-    let known: std::collections::HashSet<InfoHash> = loaded.records.iter().map(|record| record.info_hash).collect();
+    let known: HashSet<InfoHash> = loaded.records.iter().map(|record| record.info_hash).collect();
     for &hash in &listing.removed {
         if known.contains(&hash) && !listing.torrents.contains(&hash) {
             torrents.put_back(hash);
@@ -100,9 +147,12 @@ fn settle(loaded: &mut Loaded, listing: &Listing, torrents: &Torrents) {
     }
     let has_file = |hash| listing.torrents.contains(&hash) || listing.removed.contains(&hash);
     let without = loaded.records.iter().filter(|record| record.about.has_metadata && !has_file(record.info_hash));
-    let without: Vec<InfoHash> = without.map(|record| record.info_hash).collect();
-    for hash in without {
-        let path = torrents.path(hash);
-        loaded.problem(Some(hash), format!("{} is gone; put it there again, or remove the torrent", path.display()));
-    }
+    let problem = |record: &Record| Problem {
+        info_hash: Some(record.info_hash),
+        text: format!(
+            "{} is gone; put it there again, or remove the torrent and add it again",
+            torrents.path(record.info_hash).display()
+        ),
+    };
+    loaded.problems.extend(without.map(problem));
 }

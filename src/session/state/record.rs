@@ -7,7 +7,7 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 
 use crate::ids::InfoHash;
-use crate::session::seedbox::{About, Choice};
+use crate::session::seedbox::{About, Choice, Numbers};
 
 /// A torrent as it is kept. Clones share the larger parts.
 #[derive(Clone, Debug)]
@@ -34,6 +34,12 @@ pub struct Record {
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
 #[serde(default)]
 pub struct PersistentNumbers {
+    /// Bytes of wanted files.
+    pub wanted: u64,
+    /// Bytes of wanted pieces that are not here.
+    pub left: u64,
+    /// Bytes of good pieces that are here.
+    pub have: u64,
     /// Sent.
     pub uploaded: u64,
     /// Received and kept.
@@ -52,6 +58,47 @@ pub struct PersistentNumbers {
     pub running_seconds: u64,
     /// Place in the queue.
     pub queue: u32,
+}
+
+impl From<&Numbers> for PersistentNumbers {
+    fn from(numbers: &Numbers) -> PersistentNumbers {
+        PersistentNumbers {
+            wanted: numbers.wanted,
+            left: numbers.left,
+            have: numbers.have,
+            uploaded: numbers.uploaded,
+            downloaded: numbers.downloaded,
+            wasted: numbers.wasted,
+            added_at: numbers.added_at,
+            completed_at: numbers.completed_at,
+            active_at: numbers.active_at,
+            seeding_seconds: numbers.seeding_seconds,
+            running_seconds: numbers.running_seconds,
+            queue: numbers.queue,
+        }
+    }
+}
+
+impl PersistentNumbers {
+    /// The numbers of a row after a start at `now` (seconds since 1970).
+    pub fn numbers(&self, now: i64) -> Numbers {
+        Numbers {
+            wanted: self.wanted,
+            left: self.left,
+            have: self.have,
+            uploaded: self.uploaded,
+            downloaded: self.downloaded,
+            wasted: self.wasted,
+            added_at: self.added_at,
+            completed_at: self.completed_at,
+            active_at: self.active_at,
+            counted_at: now,
+            seeding_seconds: self.seeding_seconds,
+            running_seconds: self.running_seconds,
+            queue: self.queue,
+            ..Numbers::default()
+        }
+    }
 }
 
 /// Sums over all starts, removed torrents included.

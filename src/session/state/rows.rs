@@ -35,10 +35,11 @@ pub(super) fn put_record(transaction: &Transaction<'_>, record: &Record) -> Resu
             :created_by, :created_at, :trackers, :choice, :magnet, :complete, :trusted, :sum)
         ON CONFLICT (hash) DO UPDATE SET name = :name, size = :size, pieces = :pieces, piece_length = :piece_length,
             files = :files, single_file = :single_file, private = :private, has_metadata = :has_metadata,
-            comment = :comment, created_by = :created_by, created_at = :created_at, trackers = :trackers, choice = :choice, magnet = :magnet,
-            complete = :complete, trusted = :trusted, sum = :sum";
+            comment = :comment, created_by = :created_by, created_at = :created_at, trackers = :trackers,
+            choice = :choice, magnet = :magnet, complete = :complete, trusted = :trusted, sum = :sum";
     let about = &*record.about;
     let choice = choice_to_text(&record.choice);
+    let trackers = trackers_to_text(about);
     transaction.prepare_cached(PUT)?.execute(named_params! {
         ":hash": record.info_hash.0,
         ":name": about.name,
@@ -52,12 +53,12 @@ pub(super) fn put_record(transaction: &Transaction<'_>, record: &Record) -> Resu
         ":comment": about.comment,
         ":created_by": about.created_by,
         ":created_at": about.created_at,
-        ":trackers": trackers_to_text(&about.trackers),
+        ":trackers": trackers,
         ":choice": choice,
         ":magnet": record.magnet,
         ":complete": record.complete,
         ":trusted": record.trusted,
-        ":sum": record_sum(record, &choice),
+        ":sum": record_sum(record, about, &trackers, &choice),
     })?;
     put_numbers(transaction, record.info_hash, &record.numbers)
 }
@@ -67,9 +68,13 @@ fn put_numbers(
     hash: InfoHash,
     numbers: &PersistentNumbers,
 ) -> Result<(), rusqlite::Error> {
-    const PUT: &str = "INSERT OR REPLACE INTO numbers VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11)";
+    const PUT: &str =
+        "INSERT OR REPLACE INTO numbers VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14)";
     transaction.prepare_cached(PUT)?.execute(params![
         hash.0,
+        signed(numbers.wanted),
+        signed(numbers.left),
+        signed(numbers.have),
         signed(numbers.uploaded),
         signed(numbers.downloaded),
         signed(numbers.wasted),
@@ -138,10 +143,13 @@ fn is_there(transaction: &Transaction<'_>, hash: InfoHash) -> Result<bool, rusql
 }
 
 /// The columns that [`read_record`] reads.
-const RECORD: &str = "SELECT torrents.hash, name, size, pieces, piece_length, files, single_file, private, has_metadata,
-    comment, created_by, created_at, choice, magnet, complete, trusted, torrents.sum, uploaded, downloaded, wasted, added_at,
-    completed_at, active_at, seeding_seconds, running_seconds, queue, numbers.sum, trackers
+const RECORD: &str =
+    "SELECT torrents.hash, name, size, pieces, piece_length, files, single_file, private, has_metadata,
+    comment, created_by, created_at, trackers, choice, magnet, complete, trusted, torrents.sum,
+    wanted, remaining, have, uploaded, downloaded, wasted, added_at, completed_at, active_at, seeding_seconds,
+    running_seconds, queue, numbers.sum
     FROM torrents LEFT JOIN numbers ON numbers.hash = torrents.hash";
+const NUMBERS_AT: usize = 18;
 
 /// Calls `each` with every record in the order of addition, up to the first error of the database; one whose row is damaged is
 /// only named. Numbers that are lost are zero, and make the row a damaged one.
@@ -162,14 +170,10 @@ pub(super) fn find_record(
     connection: &Connection,
     hash: InfoHash,
 ) -> Result<Option<Result<Record, Damaged>>, rusqlite::Error> {
-    let mut statement = connection.prepare_cached(&const_format(RECORD))?;
+    let mut statement = connection.prepare_cached(&format!("{RECORD} WHERE torrents.hash = ?1"))?;
     let mut rows = statement.query([hash.0])?;
     let found = rows.next()?;
     Ok(found.map(|row| read_record(row).map_err(|_| Damaged).and_then(|record| record)))
-}
-
-fn const_format(select: &str) -> String {
-    format!("{select} WHERE torrents.hash = ?1")
 }
 
 fn read_record(row: &Row<'_>) -> Result<Result<Record, Damaged>, rusqlite::Error> {
@@ -188,37 +192,44 @@ fn read_record(row: &Row<'_>) -> Result<Result<Record, Damaged>, rusqlite::Error
         comment: row.get(9)?,
         created_by: row.get(10)?,
         created_at: row.get(11)?,
-        trackers: serde_json::from_str(row.get_ref(27)?.as_str()?).unwrap_or_default(),
+        trackers: Vec::new(),
     };
-    let text = row.get_ref(12)?.as_str()?;
+    let (trackers, choice) = (row.get_ref(12)?.as_str()?, row.get_ref(13)?.as_str()?);
     let mut record = Record {
         info_hash,
-        about: Arc::new(about),
+        about: Arc::default(),
         choice: Arc::default(),
-        numbers: read_numbers(row, 17)?,
-        complete: row.get(14)?,
-        trusted: row.get(15)?,
-        magnet: row.get(13)?,
+        numbers: read_numbers(row)?,
+        magnet: row.get(14)?,
+        complete: row.get(15)?,
+        trusted: row.get(16)?,
     };
-    let whole = row.get::<_, i64>(16)? == record_sum(&record, text)
-        && row.get::<_, i64>(26)? == numbers_sum(info_hash, &record.numbers);
-    let Some(choice) = choice_from_text(text).filter(|_| whole) else { return Ok(Err(Damaged)) };
-    record.choice = Arc::new(choice);
+    let mut about = about;
+    let whole = row.get::<_, i64>(17)? == record_sum(&record, &about, trackers, choice)
+        && row.get::<_, i64>(NUMBERS_AT + 12)? == numbers_sum(info_hash, &record.numbers);
+    let parsed = (serde_json::from_str(trackers).ok(), choice_from_text(choice));
+    let (true, (Some(trackers), Some(choice))) = (whole, parsed) else { return Ok(Err(Damaged)) };
+    about.trackers = trackers;
+    (record.about, record.choice) = (Arc::new(about), Arc::new(choice));
     Ok(Ok(record))
 }
 
-fn read_numbers(row: &Row<'_>, from: usize) -> Result<PersistentNumbers, rusqlite::Error> {
-    let unsigned_at = |at| row.get(from + at).map(unsigned);
+fn read_numbers(row: &Row<'_>) -> Result<PersistentNumbers, rusqlite::Error> {
+    let at = |at| NUMBERS_AT + at;
+    let bytes = |index| row.get(at(index)).map(unsigned);
     Ok(PersistentNumbers {
-        uploaded: unsigned_at(0)?,
-        downloaded: unsigned_at(1)?,
-        wasted: unsigned_at(2)?,
-        added_at: row.get(from + 3)?,
-        completed_at: row.get(from + 4)?,
-        active_at: row.get(from + 5)?,
-        seeding_seconds: unsigned_at(6)?,
-        running_seconds: unsigned_at(7)?,
-        queue: row.get(from + 8)?,
+        wanted: bytes(0)?,
+        left: bytes(1)?,
+        have: bytes(2)?,
+        uploaded: bytes(3)?,
+        downloaded: bytes(4)?,
+        wasted: bytes(5)?,
+        added_at: row.get(at(6))?,
+        completed_at: row.get(at(7))?,
+        active_at: row.get(at(8))?,
+        seeding_seconds: bytes(9)?,
+        running_seconds: bytes(10)?,
+        queue: row.get(at(11))?,
     })
 }
 
@@ -264,6 +275,10 @@ fn choice_to_text(choice: &Choice) -> String {
     Value::Object(fields).to_string()
 }
 
+fn trackers_to_text(about: &About) -> String {
+    serde_json::to_string(&about.trackers).expect("lists of text are plain data")
+}
+
 /// JSON knows no infinity; a limit that no number reaches is none.
 fn with_numbers(choice: &Choice) -> Choice {
     let mut choice = choice.clone();
@@ -287,18 +302,13 @@ fn unsigned(number: i64) -> u64 {
     u64::try_from(number).unwrap_or(0)
 }
 
-fn trackers_to_text(trackers: &[Vec<String>]) -> String {
-    serde_json::to_string(trackers).expect("lists of texts")
-}
-
-fn record_sum(record: &Record, choice: &str) -> i64 {
-    let about = &*record.about;
+fn record_sum(record: &Record, about: &About, trackers: &str, choice: &str) -> i64 {
     Sum::new(b"record")
         .text(&record.info_hash.0)
         .text(about.name.as_bytes())
         .text(about.comment.as_bytes())
         .text(about.created_by.as_bytes())
-        .text(trackers_to_text(&about.trackers).as_bytes())
+        .text(trackers.as_bytes())
         .text(choice.as_bytes())
         .text(record.magnet.as_deref().unwrap_or("").as_bytes())
         .number(signed(about.size))
@@ -317,6 +327,9 @@ fn record_sum(record: &Record, choice: &str) -> i64 {
 fn numbers_sum(hash: InfoHash, numbers: &PersistentNumbers) -> i64 {
     Sum::new(b"numbers")
         .text(&hash.0)
+        .number(signed(numbers.wanted))
+        .number(signed(numbers.left))
+        .number(signed(numbers.have))
         .number(signed(numbers.uploaded))
         .number(signed(numbers.downloaded))
         .number(signed(numbers.wasted))

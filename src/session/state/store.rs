@@ -13,7 +13,7 @@ use crate::metainfo::Metainfo;
 use crate::storage::Identity;
 
 use super::folder::Folder;
-use super::open::{self, Loaded};
+use super::open::{self, Loaded, Place};
 use super::pending::{Edit, Pending};
 use super::rows::{self, Fact};
 use super::torrents::Torrents;
@@ -56,8 +56,14 @@ pub(super) struct Inbox {
     /// Changes that an attempt to write has failed with.
     pub(super) failed: u64,
     pub(super) health: Option<Arc<str>>,
+    /// Why there is no backup of late.
+    pub(super) backup_health: Option<Arc<str>>,
     /// Somebody waits.
     pub(super) flush: bool,
+    /// A backup is to be made now.
+    pub(super) back_up: bool,
+    /// Backups that were made, or could not be.
+    pub(super) backups: u64,
     pub(super) end: bool,
     pub(super) ended: bool,
 }
@@ -71,9 +77,14 @@ struct Thread {
 impl Store {
     /// Takes `folder`, which is made if it is not there; checks and mends what is in it; reads every record.
     pub fn open(folder: &Path) -> Result<(Store, Loaded), StateError> {
+        Store::open_with(folder, &[])
+    }
+
+    /// The same; content of torrents of which nothing but the .torrent file is left is looked for in `data`, too.
+    pub fn open_with(folder: &Path, data: &[PathBuf]) -> Result<(Store, Loaded), StateError> {
         let folder = Folder::take(folder)?;
         let torrents = Torrents::new(folder.torrents());
-        let (connection, loaded) = open::open(&folder, &torrents)?;
+        let (connection, loaded) = open::open(&Place { folder: &folder, torrents: &torrents, data })?;
         let shared = Arc::new(Shared {
             folder,
             torrents,
@@ -182,7 +193,24 @@ impl Store {
         let mut turns = self.shared.turns.subscribe();
         let goal = self.ask_to_flush();
         loop {
-            if let Some(outcome) = self.shared.inbox().outcome(goal) {
+            let outcome = self.shared.inbox().outcome(goal);
+            if let Some(outcome) = outcome {
+                return outcome;
+            }
+            // the sender lives as long as this handle
+            let _ = turns.changed().await;
+        }
+    }
+
+    /// Makes a backup now, as is done daily by itself.
+    pub async fn back_up(&self) -> Result<(), StateError> {
+        let mut turns = self.shared.turns.subscribe();
+        let goal = self.shared.inbox().backups + 1;
+        self.shared.inbox().back_up = true;
+        self.flush().await?;
+        loop {
+            let outcome = self.shared.inbox().backup_outcome(goal);
+            if let Some(outcome) = outcome {
                 return outcome;
             }
             // the sender lives as long as this handle
@@ -202,7 +230,8 @@ impl Store {
 
     /// Why the state cannot be saved at present, and what to do; `None` if it can.
     pub fn health(&self) -> Option<Arc<str>> {
-        self.shared.inbox().health.clone()
+        let inbox = self.shared.inbox();
+        inbox.health.clone().or_else(|| inbox.backup_health.clone())
     }
 
     fn edit(&self, durable: bool, edits: impl IntoIterator<Item = (InfoHash, Edit)>) {
@@ -260,11 +289,8 @@ impl Shared {
     }
 
     /// Until somebody hands something over, at most for `limit`.
-    pub(super) fn wait<'a>(&self, inbox: MutexGuard<'a, Inbox>, limit: Option<Duration>) -> MutexGuard<'a, Inbox> {
-        match limit {
-            None => self.wake.wait(inbox).unwrap_or_else(PoisonError::into_inner),
-            Some(limit) => self.wake.wait_timeout(inbox, limit).unwrap_or_else(PoisonError::into_inner).0,
-        }
+    pub(super) fn wait<'a>(&self, inbox: MutexGuard<'a, Inbox>, limit: Duration) -> MutexGuard<'a, Inbox> {
+        self.wake.wait_timeout(inbox, limit).unwrap_or_else(PoisonError::into_inner).0
     }
 
     /// Tells those who wait how far the writer is.
@@ -290,6 +316,15 @@ impl Inbox {
             Some(Err(unsaved()))
         } else {
             None
+        }
+    }
+
+    fn backup_outcome(&self, goal: u64) -> Option<Result<(), StateError>> {
+        let failure = self.backup_health.as_ref().or(self.health.as_ref());
+        match failure {
+            Some(failure) if self.backups >= goal || self.ended => Some(Err(StateError::Unsaved(failure.to_string()))),
+            None if self.backups >= goal => Some(Ok(())),
+            _ => None,
         }
     }
 

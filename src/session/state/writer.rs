@@ -11,7 +11,7 @@ use rusqlite::Connection;
 use super::pending::{Edit, Pending};
 use super::rows::{self, Fact};
 use super::store::{Inbox, Shared};
-use super::{StateError, database, error};
+use super::{StateError, backup, database, error};
 use crate::ids::InfoHash;
 
 /// Numbers are synced this often: what a power cut may cost. A sync takes a rotating disk some 20 ms.
@@ -20,6 +20,9 @@ const SYNC_AFTER: Duration = Duration::from_secs(SYNC_SECONDS);
 /// First and last wait after a failure: whoever frees space should not have to wait for long.
 const RETRY_MIN: Duration = Duration::from_millis(500);
 const RETRY_MAX: Duration = Duration::from_secs(15);
+/// Time after a start before a backup is made: there is enough to do.
+const SETTLING: Duration = Duration::from_secs(30);
+const BACKUP_RETRY: Duration = Duration::from_secs(15 * 60);
 
 pub(super) struct Writer {
     shared: Arc<Shared>,
@@ -29,6 +32,8 @@ pub(super) struct Writer {
     unsynced: Option<Instant>,
     /// How long the next failure is waited out.
     retry: Duration,
+    /// When the next backup is made.
+    backup_at: Instant,
 }
 
 /// What the inbox asks for.
@@ -37,12 +42,14 @@ struct Task {
     /// Changes up to this one are in it.
     through: u64,
     flush: bool,
+    back_up: bool,
     end: bool,
 }
 
 impl Writer {
     pub(super) fn new(shared: Arc<Shared>, connection: Connection) -> Writer {
-        Writer { shared, connection: Some(connection), unsynced: None, retry: RETRY_MIN }
+        let backup_at = Instant::now() + backup::due_in(&shared.folder.backups()).max(SETTLING);
+        Writer { shared, connection: Some(connection), unsynced: None, retry: RETRY_MIN, backup_at }
     }
 
     pub(super) fn run(mut self) {
@@ -56,6 +63,8 @@ impl Writer {
             }
             if failed {
                 self.pause();
+            } else if task.back_up || Instant::now() >= self.backup_at {
+                self.back_up();
             }
         }
         // closing copies the log into the database; a failure leaves it to the next start
@@ -69,10 +78,11 @@ impl Writer {
         loop {
             let sync_in = self.unsynced.map(|since| SYNC_AFTER.saturating_sub(since.elapsed()));
             let due = sync_in.is_some_and(|left| left.is_zero());
-            if due || inbox.flush || inbox.end || !inbox.pending.is_empty() {
+            let backup_in = self.backup_at.saturating_duration_since(Instant::now());
+            if due || backup_in.is_zero() || inbox.flush || inbox.end || !inbox.pending.is_empty() {
                 return take(&mut inbox, due);
             }
-            inbox = self.shared.wait(inbox, sync_in);
+            inbox = self.shared.wait(inbox, sync_in.map_or(backup_in, |left| left.min(backup_in)));
         }
     }
 
@@ -109,6 +119,27 @@ impl Writer {
         Ok(())
     }
 
+    /// What goes wrong is told, and tried again sooner.
+    fn back_up(&mut self) {
+        let Some(connection) = &self.connection else { return };
+        let path = self.shared.folder.database();
+        let right = match database::damage(connection) {
+            Ok(None) => Ok(()),
+            Ok(Some(what)) => Err(StateError::Damaged { path, what }),
+            Err(error) => Err(StateError::database(&path)(error)),
+        };
+        let made = right.and_then(|()| backup::make(connection, &self.shared.folder.backups()));
+        self.backup_at = Instant::now() + if made.is_ok() { backup::EVERY } else { BACKUP_RETRY };
+        let health = made.err().map(|error| match error.is_damage() {
+            true => format!("{error}; start the daemon again, it mends it"),
+            false => format!("the state is saved, but no backup can be made of it: {error}"),
+        });
+        self.shared.update(|inbox| {
+            inbox.backups += 1;
+            inbox.backup_health = health.map(Arc::from);
+        });
+    }
+
     fn report(&mut self, task: &Task, written: Result<(), StateError>) {
         let health = written.as_ref().err().map(|cause| Arc::from(error::unsaved(self.shared.folder.path(), cause)));
         if written.is_ok() {
@@ -141,7 +172,7 @@ impl Writer {
             if inbox.flush || inbox.end {
                 return;
             }
-            inbox = self.shared.wait(inbox, Some(left));
+            inbox = self.shared.wait(inbox, left);
         }
     }
 
@@ -158,7 +189,8 @@ fn take(inbox: &mut Inbox, due: bool) -> Task {
     let batch = Arc::new(std::mem::take(&mut inbox.pending));
     inbox.writing = Some(Arc::clone(&batch));
     let flush = std::mem::take(&mut inbox.flush) || due;
-    Task { batch, through: inbox.queued, flush, end: inbox.end }
+    let back_up = std::mem::take(&mut inbox.back_up);
+    Task { batch, through: inbox.queued, flush, back_up, end: inbox.end }
 }
 
 fn gone(batch: &Pending) -> impl Iterator<Item = InfoHash> {
