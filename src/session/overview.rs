@@ -32,6 +32,7 @@ impl Session {
             });
             status.flow.add(&snapshot.totals);
             status.transmit.add(&snapshot.transmit);
+            status.census.add(&snapshot.census);
             status.dormant += snapshot.dormant;
             status.paging.add(snapshot.paging);
             status.turn_times.add(&snapshot.turn_times);

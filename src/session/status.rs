@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use crate::ids::{InfoHash, TorrentId};
 use crate::reactor::{PagingCounters, TurnTimes};
-use crate::shard::{PeerStatus, Totals};
+use crate::shard::{Census, PeerStatus, Totals};
 use crate::transmit::Counters;
 
 /// What a torrent is doing.
@@ -153,6 +153,8 @@ pub struct Status {
     pub announces: (u64, u64),
     /// Connections, handshakes included.
     pub connections: usize,
+    /// Peers by why they are not being sent to.
+    pub census: Census,
     /// Torrents that are known and not in memory of the reactors.
     pub dormant: usize,
     /// Peers with a slot.

@@ -56,10 +56,24 @@ pub(crate) fn send(address: SocketAddr, request: &[u8]) -> io::Result<Reply> {
     // who refuses need not read all of it
     let _ = stream.write_all(request);
     let mut answer = Vec::new();
-    match stream.read_to_end(&mut answer) {
-        Err(error) if answer.is_empty() => Err(error),
-        _ => parse(&answer)
-            .ok_or_else(|| io::Error::other(format!("no answer but {:?}", String::from_utf8_lossy(&answer)))),
+    let ended = read_all(&mut stream, &mut answer);
+    match (ended, parse(&answer)) {
+        (_, Some(reply)) => Ok(reply),
+        (Err(error), None) => Err(error),
+        (Ok(()), None) => Err(io::Error::other(format!("no answer but {:?}", String::from_utf8_lossy(&answer)))),
+    }
+}
+
+/// To the end, but of a stream without an end only its head.
+fn read_all(stream: &mut TcpStream, answer: &mut Vec<u8>) -> io::Result<()> {
+    let mut buffer = [0; 16 * 1024];
+    loop {
+        let length = stream.read(&mut buffer)?;
+        answer.extend_from_slice(&buffer[..length]);
+        let endless = parse(answer).is_some_and(|reply| reply.header("content-type") == "text/event-stream");
+        if length == 0 || endless {
+            return Ok(());
+        }
     }
 }
 

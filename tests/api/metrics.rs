@@ -61,6 +61,7 @@ fn prometheus_reads_every_family_with_its_type_and_help() {
         "sower_info",
         "sower_pipe_pool_misses",
         "sower_cold_bytes",
+        "sower_peers_held",
     ] {
         assert!(families.contains_key(name), "{name}");
     }

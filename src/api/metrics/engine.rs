@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use super::text::{Kind, Text, number};
 use crate::session::Status;
+use crate::shard::Waiting;
 
 /// Bounds of the histogram of turns, in microseconds: eight doublings of what one system call takes, up to where people notice.
 const TURN_BOUNDS_US: [u64; 12] = [8, 16, 32, 64, 128, 256, 512, 1_024, 4_096, 16_384, 65_536, 1_048_576];
@@ -40,6 +41,12 @@ fn peers(status: &Status, text: &mut Text) {
     )
     .sample(&[("state", "unchoked")], status.unchoked)
     .sample(&[("state", "waiting")], status.waiting);
+    let mut held =
+        text.family("sower_peers_held", Kind::Gauge, "Peers, by why they are not being sent to; `served` are.");
+    for waiting in Waiting::ALL {
+        held.sample(&[("by", waiting.name())], status.census.waiting_for(waiting));
+    }
+    text.gauge("sower_requests_waiting", "Requests for blocks that wait.", number(status.census.requests as u64));
     text.family("sower_connections_opened_total", Kind::Counter, "Connections since start, by who opened them.")
         .sample(&[("by", "peer")], status.flow.accepted)
         .sample(&[("by", "us")], status.flow.dialled);

@@ -137,16 +137,26 @@ pub(super) struct PeerDocument {
     received_rate: u64,
     /// Pieces it has, in thousandths.
     progress_per_mille: u32,
+    /// It has everything.
+    complete: bool,
     /// It wants something of us.
     interested: bool,
     /// We do not serve it now.
     choked: bool,
+    /// Why it is not being sent to: `served`, `not interested`, `choked`, `nothing asked`, `rate limited`, `window full` or `disk`.
+    held_by: &'static str,
+    /// Requests of it that wait.
+    requests: usize,
     /// We want something of it.
     wanted: bool,
     /// It does not serve us now.
     chokes_us: bool,
     /// We opened the connection.
     dialled: bool,
+    /// It fetches a file by HTTP.
+    http: bool,
+    /// For how long it has been connected.
+    connected_seconds: u64,
 }
 
 impl From<PeerStatus> for PeerDocument {
@@ -159,11 +169,16 @@ impl From<PeerStatus> for PeerDocument {
             received: peer.received,
             received_rate: peer.received_rate,
             progress_per_mille: peer.progress_per_mille,
+            complete: peer.complete,
             interested: peer.interested,
             choked: peer.choked,
+            held_by: peer.waiting.name(),
+            requests: peer.requests,
             wanted: peer.wanted,
             chokes_us: peer.chokes_us,
             dialled: peer.dialled,
+            http: peer.http,
+            connected_seconds: peer.connected_seconds,
         }
     }
 }
