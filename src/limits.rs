@@ -278,6 +278,9 @@ pub const API_ADDRESSES: usize = 256;
 pub const API_VIEWS: usize = 16;
 /// Seconds for which such a view is kept; clients ask every few seconds.
 pub const API_VIEW_SECONDS: i64 = 10 * 60;
+/// Values in a request of the Transmission RPC: ids of a hundred thousand torrents, twice over. A body of commas alone would take
+/// sixteen times its length in memory.
+pub const RPC_VALUES: usize = 1 << 18;
 /// Clients that hear of events; each costs a little text a second.
 pub const API_LISTENERS: usize = 64;
 

@@ -44,7 +44,7 @@ fn admit(names: &Names, mut request: Request) -> Result<Request, Refused> {
         let sent = Sent { method: request.method(), uri: request.uri(), headers: request.headers() };
         names.admit(&sent, reached).map_err(|denied| (denied.status(), format!("{denied}\n")))?;
     }
-    let most = body_most(request.headers());
+    let most = body_most(request.uri().path(), request.headers());
     let length = request.headers().get(CONTENT_LENGTH).and_then(|length| length.to_str().ok()?.parse::<u64>().ok());
     if length.is_some_and(|length| length > most as u64) {
         return Err((StatusCode::PAYLOAD_TOO_LARGE, format!("a request may have {most} bytes\n")));
@@ -54,10 +54,11 @@ fn admit(names: &Names, mut request: Request) -> Result<Request, Refused> {
     Ok(request.with_limited_body())
 }
 
-/// Bytes that the body of a request may have.
-fn body_most(headers: &HeaderMap) -> usize {
+/// Bytes that the body of a request may have. The Transmission RPC has torrent files in JSON.
+fn body_most(path: &str, headers: &HeaderMap) -> usize {
     let kind = headers.get(CONTENT_TYPE).map_or(&[][..], HeaderValue::as_bytes);
-    if kind.len() >= 10 && kind[..10].eq_ignore_ascii_case(b"multipart/") { API_UPLOAD } else { API_BODY }
+    let multipart = kind.len() >= 10 && kind[..10].eq_ignore_ascii_case(b"multipart/");
+    if multipart || path.starts_with("/transmission/") { API_UPLOAD } else { API_BODY }
 }
 
 /// Nothing of an answer is used by another site, framed, guessed at or kept, unless the front end said otherwise.

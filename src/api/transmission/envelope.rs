@@ -2,6 +2,7 @@
 
 use serde_json::{Map, Number, Value};
 
+use crate::limits::RPC_VALUES;
 use crate::session::seedbox::Refusal;
 
 use super::arguments::Arguments;
@@ -39,8 +40,11 @@ pub(super) struct Request {
 pub(super) type Refused = (Fault, Option<Number>);
 
 impl Request {
-    /// Reads the body of a request. Nesting is bounded by the parser.
+    /// Reads the body of a request. Nesting is bounded by the parser; the number of values is that of commas, but for a few.
     pub(super) fn parse(body: &[u8]) -> Result<Request, Refused> {
+        if body.iter().filter(|byte| **byte == b',').count() > RPC_VALUES {
+            return Err((Fault(format!("a request may have {RPC_VALUES} values at most")), None));
+        }
         let mut fields: Map<String, Value> =
             serde_json::from_slice(body).map_err(|error| (Fault(format!("not a request in JSON: {error}")), None))?;
         let tag = match fields.remove("tag") {

@@ -1,7 +1,7 @@
 //! Requests as they come over HTTP, up to the method that they name.
 
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use axum::body::{Body, Bytes};
 use axum::extract::{Request as HttpRequest, State};
@@ -21,8 +21,6 @@ use super::method;
 
 /// Carries the word that a page of another site cannot know.
 const SESSION_ID: HeaderName = HeaderName::from_static("x-transmission-session-id");
-/// For the body of a request to come.
-const BODY_PATIENCE: Duration = Duration::from_secs(60);
 
 /// What all requests share.
 pub(super) struct Server {
@@ -90,14 +88,12 @@ async fn checked(server: &Server, caller: Caller, request: HttpRequest<Body>) ->
     if request.method() != Method::POST {
         return refuse((StatusCode::METHOD_NOT_ALLOWED, "send requests with POST\n").into_response());
     }
-    let body = axum::body::to_bytes(request.into_body(), API_UPLOAD);
-    match tokio::time::timeout(BODY_PATIENCE, body).await {
-        Ok(Ok(body)) => Ok(body),
-        Ok(Err(_)) => {
+    match axum::body::to_bytes(request.into_body(), API_UPLOAD).await {
+        Ok(body) => Ok(body),
+        Err(_) => {
             let text = format!("a request may have {API_UPLOAD} bytes at most\n");
             refuse((StatusCode::PAYLOAD_TOO_LARGE, text).into_response())
         }
-        Err(_) => refuse((StatusCode::REQUEST_TIMEOUT, "the request did not come in time\n").into_response()),
     }
 }
 
