@@ -4,21 +4,22 @@ use std::path::PathBuf;
 
 use base64::Engine as _;
 use base64::alphabet::STANDARD;
+use base64::engine::DecodePaddingMode;
 use base64::engine::general_purpose::{GeneralPurpose, GeneralPurposeConfig};
-use base64::engine::{DecodePaddingMode, GeneralPurpose as Base64};
+use tokio::task::spawn_blocking;
 
 use crate::ids::InfoHash;
 use crate::metainfo::Metainfo;
-use crate::session::seedbox::{Added, Addition, Choice, FilePriority, Source};
+use crate::session::seedbox::{Added, Addition, Change, Choice, FilePriority, Source};
 
 use super::arguments::Arguments;
 use super::envelope::{Fault, begin};
 use super::json::Json;
 use super::server::Server;
-use super::{files, limits, place, set, wanted};
+use super::{files, limits, place, set, torrent, wanted};
 
 /// With or without padding at its end: both go round.
-const BASE64: Base64 = GeneralPurpose::new(
+const BASE64: GeneralPurpose = GeneralPurpose::new(
     &STANDARD,
     GeneralPurposeConfig::new()
         .with_decode_padding_mode(DecodePaddingMode::Indifferent)
@@ -26,7 +27,7 @@ const BASE64: Base64 = GeneralPurpose::new(
 );
 
 /// Answers `torrent-add`.
-pub(super) async fn torrent(server: &Server, mut arguments: Arguments) -> Result<Json, Fault> {
+pub(super) async fn add(server: &Server, mut arguments: Arguments) -> Result<Json, Fault> {
     let seedbox = &server.context.seedbox;
     let metainfo = arguments.take_text("metainfo")?;
     let filename = arguments.text("filename")?.unwrap_or("").trim();
@@ -39,8 +40,24 @@ pub(super) async fn torrent(server: &Server, mut arguments: Arguments) -> Result
     }
     let files = wanted_files(&wanted::Wishes::parse(&arguments)?, &source)?;
     let choice = Choice { files, ..choice(server, &arguments)? };
+    let paused = choice.paused;
     let added = seedbox.add(Addition { choice, ..Addition::new(source) }).await?;
+    if paused && !added.duplicate {
+        take_stock(server, added).await?;
+    }
     Ok(tell(server, added))
+}
+
+/// Transmission finds out what is here of a new torrent even if it is not to start, and cross-seed waits for that to decide whether
+/// to start it. Where nothing is, there is nothing to find out.
+async fn take_stock(server: &Server, added: Added) -> Result<(), Fault> {
+    let seedbox = &server.context.seedbox;
+    let Some(row) = seedbox.view().row(added.id).filter(|row| row.about.has_metadata).cloned() else { return Ok(()) };
+    let is_there = spawn_blocking(move || row.content_path().symlink_metadata().is_ok()).await.unwrap_or(false);
+    if is_there {
+        seedbox.change(vec![added.id], Change::Verify).await?;
+    }
+    Ok(())
 }
 
 /// What `filename` names: a magnet link, the address of a torrent file, a hash, or a file on this machine.
@@ -102,7 +119,7 @@ fn tell(server: &Server, added: Added) -> Json {
     let hash = added.info_hash.to_string();
     let view = server.context.seedbox.view();
     // it may be gone again
-    let name = view.row(added.id).map_or(hash.as_str(), |row| row.name());
+    let name = view.row(added.id).map_or(hash.as_str(), |row| torrent::name(row));
     begin(|json| {
         json.key(if added.duplicate { "torrent-duplicate" } else { "torrent-added" });
         json.object(|json| {

@@ -15,7 +15,7 @@ pub(super) async fn call(server: &Arc<Server>, method: &str, arguments: Argument
     let given = &arguments;
     match method {
         "torrent-get" => get::torrents(server, given).await,
-        "torrent-add" => add::torrent(server, arguments).await,
+        "torrent-add" => add::add(server, arguments).await,
         "torrent-set" => set::torrents(server, given).await,
         "torrent-start" => act::change(server, given, Change::Start { forced: false }).await,
         "torrent-start-now" => act::change(server, given, Change::Start { forced: true }).await,

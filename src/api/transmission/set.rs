@@ -181,6 +181,10 @@ fn tiers(text: &str) -> Result<Vec<Vec<String>>, Fault> {
 }
 
 fn checked(url: &str) -> Result<String, Fault> {
+    // some parsers pass over line ends, and lists of trackers are lines
+    if url.trim().chars().any(char::is_control) {
+        return Err(Fault::new("a tracker: its URL has control characters"));
+    }
     match TrackerUrl::parse(url) {
         Ok(url) => Ok(url.as_str().to_owned()),
         Err(error) => Err(Fault(format!("a tracker: {error}"))),

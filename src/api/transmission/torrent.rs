@@ -35,7 +35,7 @@ fn write_row(json: &mut Json, field: Field, row: &Row, moment: &Moment<'_>) {
     match field {
         Field::Id => json.value(row.id.0),
         Field::HashString => json.display(row.info_hash()),
-        Field::Name => json.value(row.name()),
+        Field::Name => json.value(name(row)),
         Field::Status => json.value(measure::status(row.activity)),
         Field::Error => json.value(measure::error(row).0),
         Field::ErrorString => json.value(measure::error(row).1),
@@ -129,6 +129,15 @@ fn write_about(json: &mut Json, field: Field, row: &Row) {
         // kept in the daemon's state, not as a file that others could open
         Field::TorrentFile => json.value(""),
         _ => unreachable!("{field:?} is written above"),
+    }
+}
+
+/// Clients find content at `downloadDir`/`name`; so it is the name on disk, whatever name its owner reads elsewhere.
+pub(super) fn name(row: &Row) -> &str {
+    match (&row.choice.renamed_root, row.about.has_metadata) {
+        (Some(renamed), _) => renamed,
+        (None, true) => &row.about.name,
+        (None, false) => row.name(),
     }
 }
 
