@@ -137,14 +137,14 @@ mod tests {
 
     #[test]
     fn modes_choose_between_everywhere_own_and_none() {
-        let own = Choice { ratio_limit: LimitChoice::At(3.0), ..Choice::default() };
+        let (global, own) = (Choice::default(), Choice { ratio_limit: LimitChoice::At(3.0), ..Choice::default() });
         let ratio = |choice, arguments| change(choice, arguments).map(|change| change.ratio);
         assert_eq!(ratio(&own, json!({"seedRatioMode": 0})), Ok(Some(LimitChoice::Global)));
         assert_eq!(ratio(&own, json!({"seedRatioMode": 2})), Ok(Some(LimitChoice::Unlimited)));
         assert_eq!(ratio(&own, json!({"seedRatioLimit": 1})), Ok(Some(LimitChoice::At(1.0))));
-        assert_eq!(ratio(&Choice::default(), json!({"seedRatioLimit": 1})), Ok(Some(LimitChoice::Global)));
+        assert_eq!(ratio(&global, json!({"seedRatioLimit": 1})), Ok(Some(LimitChoice::Global)));
         assert_eq!(
-            ratio(&Choice::default(), json!({"seedRatioMode": 1, "seedRatioLimit": 1.5})),
+            ratio(&global, json!({"seedRatioMode": 1, "seedRatioLimit": 1.5})),
             Ok(Some(LimitChoice::At(1.5)))
         );
         assert!(ratio(&own, json!({"seedRatioMode": 3})).is_err());

@@ -198,7 +198,8 @@ mod tests {
             (Field::DownloadDir, json!("/data/linux")),
             (Field::Status, json!(6)),
             (Field::PercentDone, json!(1.0)),
-            (Field::Eta, json!(-1)),
+            // it is not sending: how long its ratio takes is not to be told
+            (Field::Eta, json!(-2)),
             (Field::Group, json!("")),
         ] {
             assert_eq!(value(field, &row), expected, "{field:?}");
