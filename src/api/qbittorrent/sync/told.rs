@@ -60,7 +60,7 @@ mod tests {
         let mut revision = 0;
         move || {
             revision += 1;
-            Arc::new(View { revision, ..sample::view(0) })
+            Arc::new(sample::view(0).with_rows(revision, Vec::new()))
         }
     }
 

@@ -18,6 +18,7 @@ use crate::session::seedbox::{Addition, Change, Choice, LimitChoice, QueueMove, 
 /// content arrives where `savepath` says in any case.
 pub(super) async fn add(desk: &Desk, call: &Call) -> Outcome {
     let form = &call.form;
+    check_supported(form)?;
     let choice = choice(call)?;
     let layout = Layout::named(form.or_empty("contentLayout"));
     let addresses: Vec<&str> = form.list("urls", '\n').collect();
@@ -70,6 +71,15 @@ fn source(address: &str) -> Source {
 
 fn not_a_torrent(name: &str) -> Fault {
     Fault::bad_file(format!("Error: '{}' is not a valid torrent file.", one_line(name)))
+}
+
+/// What would make a torrent run, or end, otherwise than was asked for is refused.
+fn check_supported(form: &Form) -> Result<(), Fault> {
+    let usual = ["stopCondition", "shareLimitAction"].map(|name| (name, form.or_empty(name)));
+    match usual.into_iter().find(|(_, value)| !matches!(*value, "" | "None" | "Default")) {
+        Some((name, _)) => Err(Fault::unsupported(format!("sower has no {name} of a single torrent; leave it out"))),
+        None => Ok(()),
+    }
 }
 
 fn choice(call: &Call) -> Result<Choice, Fault> {
