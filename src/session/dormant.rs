@@ -23,7 +23,7 @@ use crate::storage::Payload;
 
 use super::config::SessionError;
 use super::entry::{Body, Entry};
-use super::seeding::{Session, Torrent};
+use super::seeding::Session;
 
 /// Seconds without a peer after which a torrent sleeps.
 const AWAKE_SECONDS: u32 = 60;
@@ -100,14 +100,10 @@ impl Session {
     }
 
     /// Answers a wish: it is served from now on.
-    pub(super) fn wake(&mut self, id: TorrentId, torrent: Torrent) {
+    pub(super) fn wake(&mut self, id: TorrentId, body: Body) {
         let Some(entry) = self.torrents.get_mut(&id) else { return self.fleet.refuse(id) };
         entry.idle_seconds = 0;
-        entry.body = Some(Body {
-            metainfo: Arc::new(torrent.metainfo),
-            content: Arc::new(torrent.content),
-            identities: torrent.identities.into(),
-        });
+        entry.body = Some(body);
         self.serve_again(id);
         let dials = self.dormant.told.remove(&id).unwrap_or_default();
         dials.into_iter().for_each(|address| self.fleet.dial(id, address));
@@ -131,7 +127,8 @@ impl Session {
             private: metainfo.private(),
         };
         let files = (self.web_seed && !metainfo.private()).then(|| Arc::new(PathIndex::new((**metainfo).clone())));
-        let serving = Serving { files, ..Serving::new(Arc::new(torrent), payload) };
+        let unverified = body.check.clone();
+        let serving = Serving { files, unverified, ..Serving::new(Arc::new(torrent), payload) };
         self.fleet.serve(id, &serving);
     }
 

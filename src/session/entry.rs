@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use crate::discovery::{self, Handle, Stats, StatsSource};
 use crate::ids::{InfoHash, TorrentId};
 use crate::metainfo::Metainfo;
-use crate::storage::{self, Content};
+use crate::storage::{self, Content, PieceCheck};
 
 use super::downloading::Progress;
 use super::status::{DownloadView, TorrentState, TorrentView, TrackerView};
@@ -46,6 +46,8 @@ pub(super) struct Body {
     pub(super) metainfo: Arc<Metainfo>,
     pub(super) content: Arc<Content>,
     pub(super) identities: Arc<[storage::Identity]>,
+    /// Looks at pieces before they are served, of content that was taken on trust.
+    pub(super) check: Option<Arc<dyn PieceCheck>>,
 }
 
 /// A torrent that is or was served.
@@ -73,7 +75,7 @@ impl Entry {
     /// A torrent that is neither served nor announced yet.
     pub(super) fn new(metainfo: Arc<Metainfo>, content: Arc<Content>, identities: Arc<[storage::Identity]>) -> Entry {
         let info_hash = metainfo.info_hash();
-        Entry { body: Some(Body { metainfo, content, identities }), ..Entry::dormant(info_hash) }
+        Entry { body: Some(Body { metainfo, content, identities, check: None }), ..Entry::dormant(info_hash) }
     }
 
     /// A torrent that is known by its name alone.

@@ -278,6 +278,7 @@ impl Session {
         if self.turns.is_multiple_of(CHECK_TURNS) {
             self.check_files().await;
         }
+        self.doze();
         self.status = Arc::new(self.make_status());
         Ok(())
     }

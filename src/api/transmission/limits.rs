@@ -143,10 +143,7 @@ mod tests {
         assert_eq!(ratio(&own, json!({"seedRatioMode": 2})), Ok(Some(LimitChoice::Unlimited)));
         assert_eq!(ratio(&own, json!({"seedRatioLimit": 1})), Ok(Some(LimitChoice::At(1.0))));
         assert_eq!(ratio(&global, json!({"seedRatioLimit": 1})), Ok(Some(LimitChoice::Global)));
-        assert_eq!(
-            ratio(&global, json!({"seedRatioMode": 1, "seedRatioLimit": 1.5})),
-            Ok(Some(LimitChoice::At(1.5)))
-        );
+        assert_eq!(ratio(&global, json!({"seedRatioMode": 1, "seedRatioLimit": 1.5})), Ok(Some(LimitChoice::At(1.5))));
         assert!(ratio(&own, json!({"seedRatioMode": 3})).is_err());
         assert!(ratio(&own, json!({"seedRatioLimit": -1})).is_err());
         assert!(change(&own, json!({"peer-limit": 0})).is_err());

@@ -48,6 +48,7 @@ impl Keeper {
         }
         if self.turns.is_multiple_of(SAVE_SECONDS) {
             self.save_numbers();
+            self.save_checks();
         }
     }
 
@@ -176,7 +177,11 @@ impl Keeper {
             self.say(id, Some(cause));
             let Some(kept) = self.torrents.get_mut(&id) else { continue };
             // whether its files are gone, or are others now, is found out first
-            if matches!(kept.content, Content::Whole) {
+            if kept.content.is_trusted() {
+                // another program was wrong about it
+                kept.content = Content::Doubtful;
+                self.settle(id).await;
+            } else if matches!(kept.content, Content::Whole) {
                 self.settle(id).await;
             } else {
                 kept.content = Content::Failed;

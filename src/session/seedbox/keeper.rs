@@ -15,7 +15,7 @@ use tokio::time::{Interval, MissedTickBehavior};
 
 use crate::ids::TorrentId;
 use crate::metainfo::{Magnet, Metainfo};
-use crate::storage::{Disk, Resume};
+use crate::storage::{Disk, LazyCheck, LazyHashers, Resume};
 
 use super::super::seeding::Session;
 use super::super::state::Store;
@@ -67,6 +67,8 @@ pub(super) struct Keeper {
     /// Downloads that have become complete and are to be elsewhere.
     pub(super) homing: Vec<TorrentId>,
     pub(super) patrol: Patrol,
+    /// For content that was taken on trust; started with the first.
+    pub(super) hashers: Option<LazyHashers>,
     /// Torrents that somebody asks for, and that are compared first.
     pub(super) waking: BTreeSet<TorrentId>,
     /// Watch folders are being looked at.
@@ -95,6 +97,8 @@ pub(super) struct Kept {
     /// The link, while its metadata is not here.
     pub(super) magnet: Option<Box<Magnet>>,
     pub(super) seeking: Option<Seeking>,
+    /// Looks at its pieces while it is awake, if it was taken on trust.
+    pub(super) check: Option<Arc<LazyCheck>>,
 }
 
 /// A torrent that left the session.
@@ -114,7 +118,7 @@ pub(super) enum Content {
     Whole,
     /// Some may be.
     Part,
-    /// It is said to be here.
+    /// It is said to be here; pieces are hashed before they are first served.
     Trusted,
     /// Not what is in the notes: to be hashed.
     Doubtful,

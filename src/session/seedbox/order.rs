@@ -221,7 +221,7 @@ impl Refusal {
 }
 
 /// Where an answer goes.
-pub type Reply<T> = oneshot::Sender<Result<T, Refusal>>;
+pub(super) type Reply<T> = oneshot::Sender<Result<T, Refusal>>;
 
 /// What the keeper is told. Use the methods of [`Seedbox`](super::Seedbox).
 pub enum Order {

@@ -79,7 +79,7 @@ impl Keeper {
         for id in suspects {
             self.try_absent(id);
             let Some(kept) = self.torrents.get_mut(&id).filter(|kept| kept.job.is_none()) else { continue };
-            if matches!(kept.content, Content::Whole) && kept.running.is_some() {
+            if matches!(kept.content, Content::Whole | Content::Trusted) && kept.running.is_some() {
                 kept.job = Some(Job::QueuedLook);
                 self.looks.push_back(id);
             }
@@ -116,7 +116,8 @@ impl Keeper {
         let sleeps = |id: &TorrentId| {
             let kept = self.torrents.get(id)?;
             let entry = self.session.torrents.get(&kept.running?)?;
-            let sleeps = matches!(kept.content, Content::Whole) && kept.job.is_none() && entry.body.is_none();
+            let sleeps =
+                matches!(kept.content, Content::Whole | Content::Trusted) && kept.job.is_none() && entry.body.is_none();
             sleeps.then(|| self.make_look(*id, false)).flatten()
         };
         ids.into_iter().filter_map(|id| Some((id, sleeps(&id)?))).collect()

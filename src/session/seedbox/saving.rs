@@ -7,7 +7,7 @@ use crate::session::state::{AllTime, Loaded, PersistentNumbers, Record};
 
 use super::keeper::{Content, Keeper, Kept, now};
 use super::pacing::MonthTraffic;
-use super::row::{Activity, Numbers, Row};
+use super::row::{Activity, Row};
 
 impl Keeper {
     /// Takes in what was kept.
@@ -28,7 +28,6 @@ impl Keeper {
     fn restore(&mut self, record: Record) {
         let id = TorrentId(self.next);
         self.next += 1;
-        let wanted = record.about.size;
         let kept = Kept {
             content: match (record.complete, record.trusted) {
                 (true, true) => Content::Trusted,
@@ -46,7 +45,7 @@ impl Keeper {
             activity: Activity::QueuedCheck,
             message: None,
             tracker: Arc::from(""),
-            numbers: restored(&record.numbers, wanted, record.complete),
+            numbers: record.numbers.numbers(now()),
         };
         Arc::make_mut(&mut self.view.by_hash).insert(record.info_hash, id);
         self.view.rows.push(Arc::new(row));
@@ -64,7 +63,7 @@ impl Keeper {
             info_hash: row.info_hash(),
             about: row.about.clone(),
             choice: row.choice.clone(),
-            numbers: persistent(&row.numbers),
+            numbers: PersistentNumbers::from(&row.numbers),
             complete: matches!(content, Content::Whole | Content::Trusted),
             trusted: matches!(content, Content::Trusted),
             magnet: kept.magnet.as_ref().map(|magnet| Arc::from(magnet.to_string())),
@@ -82,7 +81,7 @@ impl Keeper {
     pub(super) fn save_numbers(&mut self) {
         let unsaved = std::mem::take(&mut self.unsaved);
         let rows = unsaved.iter().filter_map(|id| self.view.row(*id));
-        self.store.update_numbers(rows.map(|row| (row.info_hash(), persistent(&row.numbers))));
+        self.store.update_numbers(rows.map(|row| (row.info_hash(), PersistentNumbers::from(&row.numbers))));
         let totals = &self.view.totals;
         self.store.keep_all_time(&AllTime {
             uploaded: totals.uploaded,
@@ -92,38 +91,5 @@ impl Keeper {
         });
         let (month, traffic) = self.month.kept();
         self.store.keep_traffic(month, &traffic);
-    }
-}
-
-fn persistent(numbers: &Numbers) -> PersistentNumbers {
-    PersistentNumbers {
-        uploaded: numbers.uploaded,
-        downloaded: numbers.downloaded,
-        wasted: numbers.wasted,
-        added_at: numbers.added_at,
-        completed_at: numbers.completed_at,
-        active_at: numbers.active_at,
-        seeding_seconds: numbers.seeding_seconds,
-        running_seconds: numbers.running_seconds,
-        queue: numbers.queue,
-    }
-}
-
-fn restored(numbers: &PersistentNumbers, wanted: u64, complete: bool) -> Numbers {
-    Numbers {
-        wanted,
-        left: if complete { 0 } else { wanted },
-        have: if complete { wanted } else { 0 },
-        uploaded: numbers.uploaded,
-        downloaded: numbers.downloaded,
-        wasted: numbers.wasted,
-        added_at: numbers.added_at,
-        completed_at: numbers.completed_at,
-        active_at: numbers.active_at,
-        counted_at: now(),
-        seeding_seconds: numbers.seeding_seconds,
-        running_seconds: numbers.running_seconds,
-        queue: numbers.queue,
-        ..Numbers::default()
     }
 }

@@ -7,10 +7,23 @@ use crate::ids::TorrentId;
 use super::keeper::{Content, Job, Keeper, Kept, Leaving, News, now};
 use super::look::{Found, Manner, Part};
 use super::row::{Activity, Row};
+use crate::hash::Engine;
+use crate::metainfo::Metainfo;
 use crate::session::Torrent;
 use crate::session::dormant::Member;
+use crate::session::entry::Body;
+use crate::storage::{Content as Files, LazyCheck, LazyHashers, PieceCheck};
 
 impl Content {
+    /// Its pieces are to be looked at before they are served.
+    pub(super) fn is_trusted(&self) -> bool {
+        match self {
+            Content::Trusted => true,
+            Content::Absent(before) => before.is_trusted(),
+            _ => false,
+        }
+    }
+
     /// How it is to be looked at; `begun`: bytes of it were here.
     pub(super) fn manner(&self, check: bool, begun: bool) -> Manner {
         match self {
@@ -154,7 +167,9 @@ impl Keeper {
                 (Some(id), Some(kept)) if matches!(kept.job, Some(Job::QueuedLook | Job::Looking(_))) => {
                     self.waking.insert(id);
                 }
-                (Some(id), Some(kept)) if kept.job.is_none() && matches!(kept.content, Content::Whole) => {
+                (Some(id), Some(kept))
+                    if kept.job.is_none() && matches!(kept.content, Content::Whole | Content::Trusted) =>
+                {
                     kept.job = Some(Job::QueuedLook);
                     // somebody waits for it
                     self.waking.insert(id);
@@ -174,9 +189,14 @@ impl Keeper {
         let Some(row) = self.view.row(id).cloned() else { return };
         let Some(kept) = self.torrents.get_mut(&id) else { return };
         let running = kept.running;
-        // compared and found the same, they are kept already
-        if !matches!(std::mem::replace(&mut kept.content, Content::Whole), Content::Whole) {
-            self.store.keep_identities(row.info_hash(), &torrent.identities);
+        match &kept.content {
+            // compared and found the same, they are kept already
+            Content::Whole => {}
+            content => {
+                let trusted = content.is_trusted();
+                kept.content = if trusted { Content::Trusted } else { Content::Whole };
+                self.store.keep_identities(row.info_hash(), &torrent.identities);
+            }
         }
         if row.message.is_some() {
             self.say(id, None);
@@ -190,7 +210,7 @@ impl Keeper {
         }
         if let Some(running) = running {
             if self.waking.remove(&id) {
-                self.session.wake(running, torrent);
+                self.wake(id, running, torrent);
             }
             return;
         }
@@ -201,6 +221,61 @@ impl Keeper {
         match self.session.join(member).await {
             Ok(running) => self.started(id, running),
             Err(error) => self.fail(id, error.to_string()),
+        }
+    }
+
+    /// Serves it, from when its pieces can be looked at if they have to be.
+    fn wake(&mut self, id: TorrentId, running: TorrentId, torrent: Torrent) {
+        let (metainfo, content) = (Arc::new(torrent.metainfo), Arc::new(torrent.content));
+        let mut check: Option<Arc<dyn PieceCheck>> = None;
+        let Some(kept) = self.torrents.get_mut(&id) else { return };
+        if kept.content.is_trusted() {
+            match self.doubt(id, content.clone(), metainfo.clone()) {
+                Ok(lazy) => check = Some(lazy),
+                Err(error) => {
+                    self.session.refuse(running);
+                    return self.say(id, Some(error));
+                }
+            }
+        }
+        self.session.wake(running, Body { metainfo, content, identities: torrent.identities.into(), check });
+    }
+
+    /// What looks at pieces of content that was taken on trust.
+    fn doubt(&mut self, id: TorrentId, content: Arc<Files>, torrent: Arc<Metainfo>) -> Result<Arc<LazyCheck>, String> {
+        let hashers = match &mut self.hashers {
+            Some(hashers) => hashers,
+            none => none.insert(LazyHashers::start(Engine::detect(), 1).map_err(|error| error.to_string())?),
+        };
+        let right = self.store.verified(torrent.info_hash()).map_err(|error| error.to_string())?;
+        let check = Arc::new(LazyCheck::new(hashers, content, torrent, &right.unwrap_or_default()));
+        if let Some(kept) = self.torrents.get_mut(&id) {
+            kept.check = Some(check.clone());
+        }
+        Ok(check)
+    }
+
+    /// Keeps which pieces were found right; where all were, nothing is taken on trust any more.
+    pub(super) fn save_checks(&mut self) {
+        let checked = self.torrents.iter().filter_map(|(id, kept)| Some((*id, kept.check.as_ref()?.right())));
+        for (id, right) in checked.collect::<Vec<_>>() {
+            let Some(row) = self.view.row(id) else { continue };
+            let (info_hash, pieces) = (row.info_hash(), row.about.pieces);
+            let whole = right.iter().map(|byte| byte.count_ones()).sum::<u32>() >= pieces;
+            let asleep = self
+                .torrents
+                .get(&id)
+                .and_then(|kept| kept.running)
+                .is_none_or(|running| self.session.torrents.get(&running).is_none_or(|entry| entry.body.is_none()));
+            self.store.keep_verified(info_hash, if whole { Vec::new() } else { right });
+            let Some(kept) = self.torrents.get_mut(&id) else { continue };
+            if whole {
+                kept.content = Content::Whole;
+            }
+            if whole || asleep {
+                kept.check = None;
+                self.save(id);
+            }
         }
     }
 

@@ -95,6 +95,7 @@ impl Seedbox {
             month: MonthTraffic::default(),
             homing: Vec::new(),
             patrol: Patrol::default(),
+            hashers: None,
             waking: BTreeSet::new(),
             watching: false,
             answers: Vec::new(),
