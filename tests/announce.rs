@@ -9,6 +9,8 @@ mod against_ours;
 mod faults;
 #[path = "announce/manners.rs"]
 mod manners;
+#[path = "announce/scale.rs"]
+mod scale;
 #[path = "announce/servers.rs"]
 mod servers;
 #[path = "announce/tls.rs"]

@@ -92,6 +92,7 @@ const PURE: &[&str] = &[
     "src/picture",
     "src/lab",
     "src/discovery/datagram",
+    "src/discovery/queues",
     "src/discovery/reply",
     "src/discovery/schedule",
     "src/discovery/trackers",

@@ -1,21 +1,24 @@
 //! The front: start announcing, add torrents, look at their trackers, leave in order.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
-use std::sync::atomic::Ordering;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use tokio::sync::{mpsc, oneshot};
 use tokio::task::JoinHandle;
+use tokio::time::Instant;
 
-use super::driver::{Command, Counts, Driver, Sinks};
+use super::board::{Board, Id};
+use super::driver::{Command, Driver, Sinks};
 use super::error::AnnounceError;
 use super::http::HttpConfig;
+use super::outcomes::{HostLoad, Outcomes};
 use super::reply::Scrape;
 use super::request::{Family, StatsSource};
 use super::resolve::Resolver;
 use super::schedule::Reach;
-use super::status::TrackerStatus;
+use super::status::{Change, Summary, TrackerStatus};
 use super::trackers::{TrackerUrl, Trackers};
 use super::transport::Transport;
 use crate::ids::{InfoHash, PeerId};
@@ -116,20 +119,21 @@ pub struct Farewell {
 pub struct Announcer {
     commands: mpsc::Sender<Command>,
     transport: Arc<Transport>,
-    counts: Arc<Counts>,
+    board: Arc<Board>,
+    dropped: Arc<AtomicU64>,
     driver: JoinHandle<()>,
 }
 
 /// One torrent that is being announced. Dropping it changes nothing.
 #[derive(Clone)]
 pub struct Handle {
-    id: u64,
+    id: Id,
     commands: mpsc::Sender<Command>,
-    status: Arc<Mutex<Vec<TrackerStatus>>>,
+    board: Arc<Board>,
 }
 
 /// Commands that may wait for the driver, which takes them between two announces; senders wait beyond.
-const COMMANDS: usize = 64;
+const COMMANDS: usize = 1_024;
 
 impl Announcer {
     /// Starts; the receiver yields the peers that trackers name. When it is full, further answers are dropped and
@@ -140,7 +144,7 @@ impl Announcer {
     pub fn start(config: Config) -> (Announcer, mpsc::Receiver<Found>) {
         let (commands, inbox) = mpsc::channel(COMMANDS);
         let (found, receiver) = mpsc::channel(limits::FOUND_QUEUE);
-        let counts = Arc::new(Counts::default());
+        let dropped = Arc::new(AtomicU64::new(0));
         let http = HttpConfig {
             user_agent: config.user_agent.clone(),
             local: [IpAddr::V4(config.local_v4), IpAddr::V6(config.local_v6)],
@@ -148,31 +152,47 @@ impl Announcer {
             patience: config.http_timeout,
         };
         let transport = Arc::new(Transport::new(http, Resolver::new(&config.names), config.udp_timeout));
-        let sinks = Sinks { found, counts: Arc::clone(&counts) };
-        let driver = tokio::spawn(Driver::new(config, Arc::clone(&transport), sinks).run(inbox));
-        (Announcer { commands, transport, counts, driver }, receiver)
+        let sinks = Sinks { found, dropped: Arc::clone(&dropped) };
+        let origin = Instant::now();
+        let board = Arc::new(Board::new(origin.into_std()));
+        let driver = Driver::new(config, Arc::clone(&transport), sinks, Arc::clone(&board), origin);
+        let driver = tokio::spawn(driver.run(inbox));
+        (Announcer { commands, transport, board, dropped, driver }, receiver)
     }
 
-    /// Begins to announce a torrent. Returns at once; the first announce follows, at the latest after a spread over
-    /// all torrents that were added just now (50 a second).
+    /// Begins to announce a torrent, without waiting for anything but a full queue of orders. The first announce follows when its
+    /// trackers' turn has come: of many torrents that are added at once, each host hears 50 a second.
     pub async fn add(&self, torrent: Announced) -> Handle {
-        let tiers = torrent.trackers.clone().into_tiers();
-        let entries = tiers.iter().enumerate().flat_map(|(tier, urls)| urls.iter().map(move |url| (tier, url)));
-        let status = entries.map(|(tier, url)| TrackerStatus::new(Arc::clone(url), tier)).collect();
-        let status = Arc::new(Mutex::new(status));
-        let (reply, id) = oneshot::channel();
         let private = torrent.trackers.is_private();
-        let add = Command::Add {
-            info_hash: torrent.info_hash,
-            tiers,
-            private,
-            stats: torrent.stats,
-            status: Arc::clone(&status),
-            reply,
-        };
+        let (id, tiers) = self.board.insert(torrent.info_hash, torrent.trackers.into_tiers());
+        let add = Command::Add { id, info_hash: torrent.info_hash, tiers, private, stats: torrent.stats };
         // a driver that has ended takes no torrents; the handle then does nothing
         let _ = self.commands.send(add).await;
-        Handle { id: id.await.unwrap_or(u64::MAX), commands: self.commands.clone(), status }
+        Handle { id, commands: self.commands.clone(), board: Arc::clone(&self.board) }
+    }
+
+    /// The torrents of whose trackers something was heard since the last call, each once. It costs as much as there is to tell.
+    pub fn take_changes(&self) -> Vec<Change> {
+        self.board.take_changes()
+    }
+
+    /// What became of all announces, `stopped` not counted.
+    pub fn outcomes(&self) -> Outcomes {
+        self.board.outcomes()
+    }
+
+    /// Announces that trackers answered, and those that failed.
+    pub fn announces(&self) -> (u64, u64) {
+        let outcomes = self.outcomes();
+        let all: u64 = outcomes.each().iter().map(|(_, count)| count).sum();
+        (outcomes.answered, all - outcomes.answered)
+    }
+
+    /// How busy the tracker hosts are, those with nothing to do left out.
+    pub async fn loads(&self) -> Vec<HostLoad> {
+        let (reply, loads) = oneshot::channel();
+        let _ = self.commands.send(Command::Loads { reply }).await;
+        loads.await.unwrap_or_default()
     }
 
     /// Asks a tracker how many peers torrents have; over IPv4 if it has such an address, else IPv6. At most
@@ -190,12 +210,7 @@ impl Announcer {
 
     /// Peers that were dropped because nobody took them in time.
     pub fn peers_dropped(&self) -> u64 {
-        self.counts.dropped.load(Ordering::Relaxed)
-    }
-
-    /// Announces that trackers answered, and those that failed.
-    pub fn announces(&self) -> (u64, u64) {
-        (self.counts.answered.load(Ordering::Relaxed), self.counts.failed.load(Ordering::Relaxed))
+        self.dropped.load(Ordering::Relaxed)
     }
 
     /// Tells every tracker `stopped`, waits for their answers at most for `limit`, and ends.
@@ -209,7 +224,10 @@ impl Announcer {
         // the driver keeps the limit by itself; this one holds even if it cannot
         let farewell = tokio::time::timeout(limit + Duration::from_millis(250), leave).await;
         self.driver.abort();
-        let _ = (&mut self.driver).await;
+        // nothing is left to wait for the second time
+        if !self.driver.is_finished() {
+            let _ = (&mut self.driver).await;
+        }
         farewell.ok().flatten().unwrap_or_default()
     }
 }
@@ -233,11 +251,25 @@ impl Handle {
 
     /// Tells the trackers `stopped` (once, without waiting) and forgets the torrent.
     pub async fn remove(self) {
+        self.board.remove(self.id);
         let _ = self.commands.send(Command::Remove { id: self.id }).await;
     }
 
-    /// The trackers, in the order of the torrent file.
+    /// Announces to other trackers from now on. Those that it is no more announced to hear `stopped`, new ones `started`, and those that
+    /// stay notice nothing. A torrent stays private, or public, as it was added.
+    pub async fn set_trackers(&self, trackers: Trackers) {
+        if let Some(tiers) = self.board.replace(self.id, trackers.into_tiers()) {
+            let _ = self.commands.send(Command::SetTrackers { id: self.id, tiers }).await;
+        }
+    }
+
+    /// The trackers, in the order of the torrent file; none once the torrent was removed.
     pub fn status(&self) -> Vec<TrackerStatus> {
-        self.status.lock().unwrap_or_else(PoisonError::into_inner).clone()
+        self.board.status(self.id)
+    }
+
+    /// The same in short.
+    pub fn summary(&self) -> Summary {
+        self.board.summary_of(self.id).unwrap_or_default()
     }
 }

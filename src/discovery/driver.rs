@@ -1,141 +1,115 @@
-//! The task that owns all schedules: takes commands, starts announces when they are due, hands their outcomes back.
+//! The task that owns all schedules: takes commands, starts announces when they are due and their host has room, hands their
+//! outcomes back.
 
 use std::collections::{BTreeSet, HashMap};
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::Duration;
 
 use tokio::sync::{mpsc, oneshot};
-use tokio::task::{AbortHandle, JoinSet};
+use tokio::task::{self, JoinError, JoinSet};
 use tokio::time::Instant;
 
 use super::announcer::{Config, Farewell, Found};
+use super::board::{Board, Id, Tiers};
 use super::error::AnnounceError;
-use super::reply::Reply;
-use super::request::{Announce, Event, Family, Stats, StatsSource};
-use super::schedule::{Endpoint, Job, Reach, Schedule, Spread};
-use super::status::{EndpointStatus, TrackerStatus};
-use super::trackers::TrackerUrl;
-use super::transport::{Manner, Transport};
+use super::hosts::Key;
+use super::outcomes::HostLoad;
+use super::queues::{HostId, Load, Queues};
+use super::request::{Family, StatsSource};
+use super::schedule::{Endpoint, Job, Reach, Schedule};
+use super::torrent::{Ended, Flight, Message, Torrent};
+use super::trackers::{Scheme, TrackerUrl};
+use super::transport::Transport;
 use crate::clock::Time;
 use crate::ids::InfoHash;
+use crate::limits;
 
 /// What the driver is told.
 pub(super) enum Command {
-    Add {
-        info_hash: InfoHash,
-        tiers: Vec<Vec<Arc<TrackerUrl>>>,
-        private: bool,
-        stats: StatsSource,
-        status: Arc<Mutex<Vec<TrackerStatus>>>,
-        reply: oneshot::Sender<u64>,
-    },
-    Completed {
-        id: u64,
-    },
-    Wish {
-        id: u64,
-    },
-    Remove {
-        id: u64,
-    },
-    Shutdown {
-        limit: Duration,
-        reply: oneshot::Sender<Farewell>,
-    },
+    Add { id: Id, info_hash: InfoHash, tiers: Tiers, private: bool, stats: StatsSource },
+    SetTrackers { id: Id, tiers: Tiers },
+    Completed { id: Id },
+    Wish { id: Id },
+    Remove { id: Id },
+    Loads { reply: oneshot::Sender<Vec<HostLoad>> },
+    Shutdown { limit: Duration, reply: oneshot::Sender<Farewell> },
 }
 
-/// Where peers go, and outcomes are counted.
+/// Where peers go.
 pub(super) struct Sinks {
     pub(super) found: mpsc::Sender<Found>,
-    pub(super) counts: Arc<Counts>,
-}
-
-/// Announces by their outcome; peers that nobody took.
-#[derive(Default)]
-pub(super) struct Counts {
-    pub(super) answered: AtomicU64,
-    pub(super) failed: AtomicU64,
-    pub(super) dropped: AtomicU64,
-}
-
-impl Counts {
-    /// That a host has no address of one family is no failure.
-    fn note(&self, outcome: &Result<Reply, AnnounceError>) {
-        match outcome {
-            Ok(_) => drop(self.answered.fetch_add(1, Ordering::Relaxed)),
-            Err(AnnounceError::NoAddress { .. }) => {}
-            Err(_) => drop(self.failed.fetch_add(1, Ordering::Relaxed)),
-        }
-    }
+    pub(super) dropped: Arc<AtomicU64>,
 }
 
 pub(super) struct Driver {
     config: Config,
     transport: Arc<Transport>,
     sinks: Sinks,
-    torrents: HashMap<u64, Torrent>,
-    next_id: u64,
+    board: Arc<Board>,
+    torrents: HashMap<Id, Box<Torrent>>,
     /// Each torrent once at most, with the time that it holds in `wake`.
-    timers: BTreeSet<(Time, u64)>,
-    spread: Spread,
+    timers: BTreeSet<(Time, Id)>,
+    queues: Queues<Key, Call>,
     announces: JoinSet<Done>,
-    /// Of torrents that were removed.
-    farewells: JoinSet<bool>,
+    /// Where those are that are in flight, also those that are cut short.
+    hosts: HashMap<task::Id, HostId>,
+    /// Partings that no tracker has taken yet, those that failed included.
+    partings: usize,
+    parting_limit: Duration,
     rng: fastrand::Rng,
     origin: Instant,
 }
 
-struct Torrent {
-    info_hash: InfoHash,
-    private: bool,
-    stats: StatsSource,
-    schedule: Schedule,
-    trackers: Vec<Tracker>,
-    status: Arc<Mutex<Vec<TrackerStatus>>>,
-    in_flight: HashMap<Endpoint, AbortHandle>,
-    wake: Option<Time>,
-    /// The tracker that answered last.
-    current: Option<usize>,
-    /// A private torrent has changed its tracker, and nobody was told yet.
-    replaces: bool,
+/// Something that waits for its host.
+enum Call {
+    Announce {
+        id: Id,
+        url: Arc<TrackerUrl>,
+        family: Family,
+    },
+    /// Of a torrent, or a tracker of it, that is gone.
+    Parting(Box<Message>),
 }
 
-struct Tracker {
-    url: Arc<TrackerUrl>,
-    id: Option<Arc<[u8]>>,
-    /// Bytes sent and received when `started` was first tried with this tracker: what it is told counts from there.
-    base: Arc<OnceLock<(u64, u64)>>,
+enum Done {
+    Announced { id: Id, url: Arc<TrackerUrl>, family: Family, ended: Ended },
+    Parted { told: bool },
 }
 
-struct Done {
-    torrent: u64,
-    endpoint: Endpoint,
-    outcome: Result<Reply, AnnounceError>,
-}
+/// A removed torrent's `stopped` is tried for so long, while everything else goes on.
+const REMOVAL_LIMIT: Duration = Duration::from_secs(30);
 
 impl Driver {
-    pub(super) fn new(config: Config, transport: Arc<Transport>, sinks: Sinks) -> Driver {
+    pub(super) fn new(
+        config: Config,
+        transport: Arc<Transport>,
+        sinks: Sinks,
+        board: Arc<Board>,
+        origin: Instant,
+    ) -> Driver {
         Driver {
             config,
             transport,
             sinks,
+            board,
             torrents: HashMap::new(),
-            next_id: 0,
             timers: BTreeSet::new(),
-            spread: Spread::default(),
+            queues: Queues::new(),
             announces: JoinSet::new(),
-            farewells: JoinSet::new(),
+            hosts: HashMap::new(),
+            partings: 0,
+            parting_limit: REMOVAL_LIMIT,
             rng: fastrand::Rng::new(),
-            origin: Instant::now(),
+            origin,
         }
     }
 
     /// Runs until it is told to shut down.
     pub(super) async fn run(mut self, mut inbox: mpsc::Receiver<Command>) {
         loop {
-            let wake = self.timers.first().map(|&(time, _)| self.instant(time));
-            let sleep = tokio::time::sleep_until(wake.unwrap_or_else(Instant::now));
+            let wake = self.timers.first().map(|&(time, _)| time).into_iter().chain(self.queues.next_timeout()).min();
+            let sleep = tokio::time::sleep_until(wake.map_or_else(Instant::now, |time| self.instant(time)));
             tokio::select! {
                 command = inbox.recv() => match command {
                     Some(Command::Shutdown { limit, reply }) => {
@@ -145,13 +119,7 @@ impl Driver {
                     Some(command) => self.handle(command),
                     None => return,
                 },
-                Some(done) = self.announces.join_next() => {
-                    // an announce that was cut short has no torrent any more
-                    if let Ok(done) = done {
-                        self.handle_done(done);
-                    }
-                }
-                Some(_) = self.farewells.join_next() => {}
+                Some(done) = self.announces.join_next_with_id() => drop(self.handle_done(done)),
                 () = sleep, if wake.is_some() => self.wake_due(),
             }
         }
@@ -167,20 +135,20 @@ impl Driver {
 
     fn handle(&mut self, command: Command) {
         let now = self.now();
-        match command {
-            Command::Add { info_hash, tiers, private, stats, status, reply } => {
-                let torrent = self.torrent(info_hash, &tiers, private, stats, status, now);
-                let id = self.next_id;
-                self.next_id += 1;
-                self.torrents.insert(id, torrent);
-                self.run_due(id);
-                let _ = reply.send(id);
+        let id = match command {
+            Command::Add { id, info_hash, tiers, private, stats } => {
+                self.add(id, info_hash, &tiers, private, stats);
+                id
+            }
+            Command::SetTrackers { id, tiers } => {
+                self.set_trackers(id, &tiers);
+                id
             }
             Command::Completed { id } => {
                 if let Some(torrent) = self.torrents.get_mut(&id) {
                     torrent.schedule.handle_completed(now);
                 }
-                self.run_due(id);
+                id
             }
             Command::Wish { id } => {
                 if let Some(torrent) = self.torrents.get_mut(&id) {
@@ -188,39 +156,73 @@ impl Driver {
                     let possible = |endpoint: Endpoint| trackers[endpoint.tracker].url.allows(endpoint.family);
                     torrent.schedule.handle_wish(now, possible);
                 }
-                self.run_due(id);
+                id
             }
-            Command::Remove { id } => self.remove(id),
-            Command::Shutdown { .. } => debug_assert!(false, "the loop takes this one"),
+            Command::Remove { id } => return self.remove(id),
+            Command::Loads { reply } => return drop(reply.send(self.loads())),
+            Command::Shutdown { .. } => return debug_assert!(false, "the loop takes this one"),
+        };
+        self.run_due(id);
+    }
+
+    fn add(&mut self, id: Id, info_hash: InfoHash, tiers: &Tiers, private: bool, stats: StatsSource) {
+        let reach = if private { Reach::OneTracker } else { self.config.reach };
+        let schedule = Schedule::new(reach, &families(tiers), self.now(), &mut self.rng);
+        let mut torrent = Box::new(Torrent::new(info_hash, private, stats, schedule));
+        torrent.set_trackers(tiers, &self.join_hosts(tiers));
+        self.torrents.insert(id, torrent);
+    }
+
+    /// Joins the hosts of these trackers, IPv4 and IPv6.
+    fn join_hosts(&mut self, tiers: &Tiers) -> Vec<[Option<HostId>; 2]> {
+        let hosts = |url: &Arc<TrackerUrl>| {
+            let udp = url.scheme() == Scheme::Udp;
+            let most = if udp { limits::ANNOUNCES_PER_UDP_HOST } else { limits::ANNOUNCES_PER_HTTP_HOST };
+            Family::ALL.map(|family| url.allows(family).then(|| self.queues.join(Key::new(url, family), most)))
+        };
+        tiers.iter().flatten().map(hosts).collect()
+    }
+
+    /// Trackers that are gone hear `stopped`, new ones are announced to, and the others notice nothing.
+    fn set_trackers(&mut self, id: Id, tiers: &Tiers) {
+        let Some(mut torrent) = self.torrents.remove(&id) else { return };
+        let old: Vec<_> = torrent.trackers.iter().map(|tracker| (tracker.url.clone(), tracker.hosts)).collect();
+        for (url, _) in &old {
+            if !tiers.iter().flatten().any(|kept| Arc::ptr_eq(kept, url)) {
+                self.part(&mut torrent, url);
+            }
+        }
+        let known: Vec<Option<usize>> = tiers.iter().flatten().map(|url| torrent.find(url)).collect();
+        let now = self.now();
+        torrent.schedule.set_trackers(&families(tiers), &known, now, &mut self.rng);
+        torrent.set_trackers(tiers, &self.join_hosts(tiers));
+        old.into_iter().flat_map(|(_, hosts)| hosts).flatten().for_each(|host| self.queues.leave(host));
+        self.torrents.insert(id, torrent);
+    }
+
+    /// Cuts short what is in flight to a tracker, takes back what waits for it, and has it told `stopped`.
+    fn part(&mut self, torrent: &mut Torrent, url: &Arc<TrackerUrl>) {
+        let Some(tracker) = torrent.find(url) else { return };
+        for endpoint in Family::ALL.map(|family| Endpoint { tracker, family }) {
+            if !torrent.is_flying(endpoint) {
+                torrent.schedule.recall(endpoint);
+            }
+        }
+        torrent.take_flights(url).into_iter().for_each(|flight| flight.abort.abort());
+        let jobs: Vec<Job> = torrent.schedule.parting(tracker).collect();
+        for job in jobs {
+            if let Some(host) = torrent.host(job.endpoint) {
+                self.partings += 1;
+                self.queues.push_parting(host, Call::Parting(Box::new(torrent.message(job, &self.config))));
+                self.pump(host);
+            }
         }
     }
 
-    fn torrent(
-        &mut self,
-        info_hash: InfoHash,
-        tiers: &[Vec<Arc<TrackerUrl>>],
-        private: bool,
-        stats: StatsSource,
-        status: Arc<Mutex<Vec<TrackerStatus>>>,
-        now: Time,
-    ) -> Torrent {
-        let reach = if private { Reach::OneTracker } else { self.config.reach };
-        let possible = |url: &Arc<TrackerUrl>| Family::ALL.map(|family| url.allows(family));
-        let families: Vec<Vec<_>> = tiers.iter().map(|tier| tier.iter().map(possible).collect()).collect();
-        let start = self.spread.place(now);
-        let tracker = |url: &Arc<TrackerUrl>| Tracker { url: Arc::clone(url), id: None, base: Arc::default() };
-        Torrent {
-            info_hash,
-            private,
-            stats,
-            schedule: Schedule::new(reach, &families, start, &mut self.rng),
-            trackers: tiers.iter().flatten().map(tracker).collect(),
-            status,
-            in_flight: HashMap::new(),
-            wake: None,
-            current: None,
-            replaces: false,
-        }
+    fn loads(&self) -> Vec<HostLoad> {
+        let busy = self.queues.loads().filter(|(_, load)| *load != Load::default());
+        busy.map(|(key, load)| HostLoad { host: key.to_string(), waiting: load.waiting, in_flight: load.in_flight })
+            .collect()
     }
 
     fn wake_due(&mut self) {
@@ -232,38 +234,96 @@ impl Driver {
             }
             self.run_due(id);
         }
+        while let Some(host) = self.queues.wake(now) {
+            self.pump(host);
+        }
     }
 
-    /// Starts what is due for one torrent, and sets its timer anew.
-    fn run_due(&mut self, id: u64) {
+    /// Has what is due for one torrent wait for its host, and sets its timer anew.
+    fn run_due(&mut self, id: Id) {
         let now = self.now();
-        let origin = self.origin;
         let Some(torrent) = self.torrents.get_mut(&id) else { return };
+        let mut hosts = Vec::new();
         while let Some(job) = torrent.schedule.poll(now) {
-            let announce = torrent.announce(job, &self.config, None, &self.transport);
-            let done = async move { Done { torrent: id, endpoint: job.endpoint, outcome: announce.await } };
-            torrent.in_flight.insert(job.endpoint, self.announces.spawn(done));
+            let Some(host) = torrent.host(job.endpoint) else { continue };
+            let url = torrent.trackers[job.endpoint.tracker].url.clone();
+            self.queues.push(host, Call::Announce { id, url, family: job.endpoint.family });
+            hosts.push(host);
         }
-        torrent.show_times(now, origin);
+        torrent.show_times(id, &self.board, now);
         let wake = torrent.schedule.next_timeout(now);
         if let Some(old) = std::mem::replace(&mut torrent.wake, wake) {
             self.timers.remove(&(old, id));
         }
         self.timers.extend(wake.map(|time| (time, id)));
+        hosts.into_iter().for_each(|host| self.pump(host));
     }
 
-    fn handle_done(&mut self, done: Done) {
+    /// Lets what waits for a host leave, as far as there is room and its pace allows.
+    fn pump(&mut self, host: HostId) {
+        while let Some(call) = self.queues.start(host, self.now()) {
+            match call {
+                Call::Announce { id, url, family } if self.leave(host, id, &url, family).is_some() => {}
+                Call::Announce { .. } => self.queues.unused(host),
+                Call::Parting(message) => self.take_leave(host, *message),
+            }
+        }
+    }
+
+    /// Sends an announce off, unless its torrent, or its tracker, is gone.
+    fn leave(&mut self, host: HostId, id: Id, url: &Arc<TrackerUrl>, family: Family) -> Option<()> {
+        let torrent = self.torrents.get_mut(&id)?;
+        let endpoint = Endpoint { tracker: torrent.find(url)?, family };
+        let event = torrent.schedule.in_flight(endpoint).filter(|_| !torrent.is_flying(endpoint))?;
+        let said = torrent.message(Job { endpoint, event }, &self.config).send(None, self.transport.clone());
+        let from = url.clone();
+        let done = async move { Done::Announced { id, url: from, family, ended: said.await } };
+        let abort = self.announces.spawn(done);
+        self.hosts.insert(abort.id(), host);
+        torrent.flights.push(Flight { url: url.clone(), family, abort });
+        Some(())
+    }
+
+    fn take_leave(&mut self, host: HostId, message: Message) {
+        let limit = self.parting_limit;
+        let said = message.send(Some(limit), self.transport.clone());
+        let told = async move { tokio::time::timeout(limit, said).await.is_ok_and(|ended| ended.outcome.is_ok()) };
+        let task = self.announces.spawn(async move { Done::Parted { told: told.await } });
+        self.hosts.insert(task.id(), host);
+    }
+
+    /// Something has ended; whether it was a tracker that took a `stopped`.
+    fn handle_done(&mut self, done: Result<(task::Id, Done), JoinError>) -> bool {
+        let (task, done) = match done {
+            Ok((task, done)) => (task, Some(done)),
+            // one that was cut short
+            Err(error) => (error.id(), None),
+        };
+        let host = self.hosts.remove(&task);
+        host.into_iter().for_each(|host| self.queues.ended(host));
+        let told = matches!(done, Some(Done::Parted { told: true }));
+        self.partings -= usize::from(told);
+        if let Some(Done::Announced { id, url, family, ended }) = done {
+            self.announced(id, &url, family, ended);
+        }
+        host.into_iter().for_each(|host| self.pump(host));
+        told
+    }
+
+    fn announced(&mut self, id: Id, url: &Arc<TrackerUrl>, family: Family, ended: Ended) {
         let now = self.now();
-        let Done { torrent: id, endpoint, outcome } = done;
-        self.sinks.counts.note(&outcome);
         let Some(torrent) = self.torrents.get_mut(&id) else { return };
-        torrent.in_flight.remove(&endpoint);
-        torrent.with_status(endpoint, |status| status.note(&outcome, std::time::Instant::now()));
-        match outcome {
+        torrent.landed(url, family);
+        let Some(tracker) = torrent.find(url) else { return };
+        let endpoint = Endpoint { tracker, family };
+        torrent.set_base(tracker, ended.base);
+        self.board.note(id, url, family, &ended.outcome, now);
+        match ended.outcome {
             Ok(reply) => {
                 let (interval, least) = (reply.interval, reply.min_interval);
                 torrent.schedule.handle_reply(endpoint, interval, least, now, &mut self.rng);
-                torrent.take_reply(endpoint, reply, &self.sinks);
+                let lost = torrent.take_reply(tracker, reply, &self.sinks.found);
+                self.sinks.dropped.fetch_add(lost, Ordering::Relaxed);
             }
             Err(AnnounceError::NoAddress { .. }) => torrent.schedule.handle_absent(endpoint, now),
             Err(error) => torrent.schedule.handle_failure(endpoint, error.retry(), now, &mut self.rng),
@@ -271,114 +331,40 @@ impl Driver {
         self.run_due(id);
     }
 
-    fn remove(&mut self, id: u64) {
-        let Some(torrent) = self.torrents.remove(&id) else { return };
+    fn remove(&mut self, id: Id) {
+        let Some(mut torrent) = self.torrents.remove(&id) else { return };
         if let Some(wake) = torrent.wake {
             self.timers.remove(&(wake, id));
         }
-        torrent.leave(REMOVAL_LIMIT, &self.config, &self.transport, &mut self.farewells);
+        self.part_all(&mut torrent);
+        torrent.trackers.iter().flat_map(|tracker| tracker.hosts).flatten().for_each(|host| self.queues.leave(host));
+    }
+
+    fn part_all(&mut self, torrent: &mut Torrent) {
+        let urls: Vec<_> = torrent.trackers.iter().map(|tracker| tracker.url.clone()).collect();
+        urls.iter().for_each(|url| self.part(torrent, url));
     }
 
     async fn shut_down(mut self, limit: Duration) -> Farewell {
         let deadline = Instant::now() + limit;
-        self.announces.abort_all();
+        self.parting_limit = limit;
+        self.board.clear();
+        // what has left may have arrived, and is told `stopped` as well; the rest never was
         self.transport.widen();
-        for torrent in std::mem::take(&mut self.torrents).into_values() {
-            torrent.leave(limit, &self.config, &self.transport, &mut self.farewells);
+        let hosts = self.queues.hurry(3 * limits::ANNOUNCES_PER_HTTP_HOST);
+        for mut torrent in std::mem::take(&mut self.torrents).into_values() {
+            self.part_all(&mut torrent);
         }
-        let mut farewell = Farewell { told: 0, missed: self.farewells.len() };
-        while let Ok(Some(told)) = tokio::time::timeout_at(deadline, self.farewells.join_next()).await {
-            if told.unwrap_or(false) {
-                farewell.told += 1;
-                farewell.missed -= 1;
-            }
+        hosts.into_iter().for_each(|host| self.pump(host));
+        let mut told = 0;
+        while let Ok(Some(done)) = tokio::time::timeout_at(deadline, self.announces.join_next_with_id()).await {
+            told += usize::from(self.handle_done(done));
         }
-        farewell
+        Farewell { told, missed: self.partings }
     }
 }
 
-/// A removed torrent's `stopped` is tried for so long, while everything else goes on.
-const REMOVAL_LIMIT: Duration = Duration::from_secs(30);
-
-impl Torrent {
-    /// The future of one announce. It reads the numbers when its turn has come.
-    fn announce(
-        &self,
-        job: Job,
-        config: &Config,
-        hurry: Option<Duration>,
-        transport: &Arc<Transport>,
-    ) -> impl Future<Output = Result<Reply, AnnounceError>> + Send + use<> {
-        let tracker = &self.trackers[job.endpoint.tracker];
-        let (url, base, transport) = (Arc::clone(&tracker.url), Arc::clone(&tracker.base), Arc::clone(transport));
-        let stats = Arc::clone(&self.stats);
-        let mut announce = Announce {
-            info_hash: self.info_hash,
-            peer_id: config.peer_id,
-            key: config.key,
-            port: config.port,
-            event: job.event,
-            stats: Stats::default(),
-            tracker_id: tracker.id.clone(),
-        };
-        let manner = Manner { family: job.endpoint.family, hurry };
-        if job.event != Event::Stopped {
-            self.with_status(job.endpoint, |status| status.announcing = true);
-        }
-        async move {
-            let complete = || {
-                let mut stats = stats();
-                let (uploaded, downloaded) = *base.get_or_init(|| (stats.uploaded, stats.downloaded));
-                stats.uploaded = stats.uploaded.saturating_sub(uploaded);
-                stats.downloaded = stats.downloaded.saturating_sub(downloaded);
-                announce.stats = stats;
-                announce
-            };
-            transport.announce(&url, manner, complete).await
-        }
-    }
-
-    fn take_reply(&mut self, endpoint: Endpoint, reply: Reply, sinks: &Sinks) {
-        if reply.tracker_id.is_some() {
-            self.trackers[endpoint.tracker].id = reply.tracker_id;
-        }
-        let before = self.current.replace(endpoint.tracker);
-        self.replaces |= self.private && before.is_some_and(|tracker| tracker != endpoint.tracker);
-        if reply.peers.is_empty() && !self.replaces {
-            return;
-        }
-        let count = u64::try_from(reply.peers.len()).unwrap_or(u64::MAX);
-        let found = Found { info_hash: self.info_hash, peers: reply.peers, replaces: self.replaces };
-        match sinks.found.try_send(found) {
-            Ok(()) => self.replaces = false,
-            Err(_) => drop(sinks.counts.dropped.fetch_add(count, Ordering::Relaxed)),
-        }
-    }
-
-    /// Cuts short what is in flight and tells the trackers `stopped`.
-    fn leave(self, limit: Duration, config: &Config, transport: &Arc<Transport>, farewells: &mut JoinSet<bool>) {
-        self.in_flight.values().for_each(AbortHandle::abort);
-        for job in self.schedule.clone().stop() {
-            let announce = self.announce(job, config, Some(limit), transport);
-            farewells.spawn(async move { tokio::time::timeout(limit, announce).await.is_ok_and(|told| told.is_ok()) });
-        }
-    }
-
-    fn with_status(&self, endpoint: Endpoint, change: impl FnOnce(&mut EndpointStatus)) {
-        let mut status = self.status.lock().unwrap_or_else(PoisonError::into_inner);
-        let endpoints = status.get_mut(endpoint.tracker).into_iter().flat_map(|tracker| &mut tracker.endpoints);
-        if let Some(status) = endpoints.into_iter().find(|status| status.family == endpoint.family) {
-            change(status);
-        }
-    }
-
-    fn show_times(&self, now: Time, origin: Instant) {
-        let mut status = self.status.lock().unwrap_or_else(PoisonError::into_inner);
-        for (tracker, status) in status.iter_mut().enumerate() {
-            for endpoint in &mut status.endpoints {
-                let due = self.schedule.due(Endpoint { tracker, family: endpoint.family }, now);
-                endpoint.next = due.map(|time| (origin + Duration::from_micros(time.0)).into_std());
-            }
-        }
-    }
+fn families(tiers: &Tiers) -> Vec<Vec<[bool; 2]>> {
+    let possible = |url: &Arc<TrackerUrl>| Family::ALL.map(|family| url.allows(family));
+    tiers.iter().map(|tier| tier.iter().map(possible).collect()).collect()
 }

@@ -2,6 +2,7 @@
 //! now. So thousands of torrents neither storm a tracker nor find out one by one that it is down.
 
 use std::collections::HashMap;
+use std::fmt;
 use std::net::IpAddr;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -21,11 +22,24 @@ const COOLDOWN: Duration = Duration::from_secs(10);
 
 /// Host, port and way of speaking; what a slot stands for.
 #[derive(Clone, PartialEq, Eq, Hash, Debug)]
-struct Key {
+pub(super) struct Key {
     scheme: Scheme,
     host: String,
     port: u16,
     family: Family,
+}
+
+impl Key {
+    pub(super) fn new(url: &TrackerUrl, family: Family) -> Key {
+        Key { scheme: url.scheme(), host: url.host(), port: url.port(), family }
+    }
+}
+
+impl fmt::Display for Key {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Key { host, port, family, .. } = self;
+        if host.contains(':') { write!(f, "[{host}]:{port} ({family})") } else { write!(f, "{host}:{port} ({family})") }
+    }
 }
 
 #[derive(Debug)]
@@ -57,7 +71,7 @@ impl Hosts {
     }
 
     pub(super) fn host(&self, url: &TrackerUrl, family: Family) -> Arc<Host> {
-        let key = Key { scheme: url.scheme(), host: url.host(), port: url.port(), family };
+        let key = Key::new(url, family);
         let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
         if known.len() >= limits::TRACKER_HOSTS {
             // those that nobody waits for lose at most a cooldown

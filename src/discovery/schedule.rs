@@ -52,12 +52,16 @@ pub struct Job {
 
 /// The announce times of one torrent. After each call, [`Schedule::poll`] until `None`, then sleep until
 /// [`Schedule::next_timeout`].
+///
+/// A seedbox has one for each of its torrents, so it is kept small: with one tracker, 110 bytes in all.
 #[derive(Clone, Debug)]
 pub struct Schedule {
     reach: Reach,
-    /// Trackers of each tier, preferred first.
-    tiers: Vec<Vec<usize>>,
-    trackers: Vec<[State; 2]>,
+    /// Trackers, preferred first within each tier, tier after tier.
+    order: Box<[u16]>,
+    /// Where each tier ends in `order`.
+    ends: Box<[u16]>,
+    trackers: Box<[[State; 2]]>,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -75,7 +79,7 @@ struct State {
     next: Time,
     /// End of the tracker's `min interval`.
     earliest: Time,
-    failures: u32,
+    failures: u8,
     in_flight: Option<Event>,
     told_started: bool,
     owes_completed: bool,
@@ -90,7 +94,21 @@ impl Schedule {
     /// `tiers` says for each tracker of each tier which families it can have at all. The order within a tier is
     /// shuffled (BEP 12). Nothing is announced before `start`.
     pub fn new(reach: Reach, tiers: &[Vec<[bool; 2]>], start: Time, rng: &mut fastrand::Rng) -> Schedule {
-        let state = |possible: bool| State {
+        let mut schedule = Schedule { reach, order: Box::default(), ends: Box::default(), trackers: Box::default() };
+        schedule.set_trackers(tiers, &[], start, rng);
+        schedule
+    }
+
+    /// Other trackers from now on. `known` says for each, in order, which of the old ones it is: those go on as they were. Nothing is
+    /// announced to the others before `start`. Who is not among them any more has to be told by [`Schedule::parting`] before.
+    pub fn set_trackers(
+        &mut self,
+        tiers: &[Vec<[bool; 2]>],
+        known: &[Option<usize>],
+        start: Time,
+        rng: &mut fastrand::Rng,
+    ) {
+        let new = |possible: bool| State {
             phase: if possible { Phase::Untried } else { Phase::Never },
             next: start,
             earliest: start,
@@ -99,20 +117,27 @@ impl Schedule {
             told_started: false,
             owes_completed: false,
         };
-        let trackers: Vec<_> = tiers.iter().flatten().map(|possible| possible.map(state)).collect();
-        let mut first = 0;
-        let mut order = |tier: &Vec<[bool; 2]>| {
-            let mut order: Vec<usize> = (first..first + tier.len()).collect();
-            first += tier.len();
-            rng.shuffle(&mut order);
-            order
+        let known = known.iter().copied().chain(std::iter::repeat(None));
+        let state = |(possible, known): (&[bool; 2], Option<usize>)| {
+            known.map_or_else(|| possible.map(new), |known| self.trackers[known])
         };
-        Schedule { reach, tiers: tiers.iter().map(&mut order).collect(), trackers }
+        let trackers: Box<[[State; 2]]> = tiers.iter().flatten().zip(known).map(state).collect();
+        let works = |tracker: &u16| trackers[usize::from(*tracker)].iter().any(|state| state.phase == Phase::Live);
+        let (mut order, mut ends) = (Vec::new(), Vec::new());
+        for tier in tiers {
+            let first = order.len();
+            order.extend((first..first + tier.len()).map(|place| u16::try_from(place).unwrap_or(u16::MAX)));
+            rng.shuffle(&mut order[first..]);
+            // one that works is not left for one that is not known
+            order[first..].sort_by_key(|tracker| !works(tracker));
+            ends.push(u16::try_from(order.len()).unwrap_or(u16::MAX));
+        }
+        (self.order, self.ends, self.trackers) = (order.into(), ends.into(), trackers);
     }
 
     /// The next announce that is due, if any. It counts as in flight until its outcome is handled.
     pub fn poll(&mut self, now: Time) -> Option<Job> {
-        let endpoint = self.in_use(now).into_iter().flat_map(endpoints_of).find(|&endpoint| {
+        let endpoint = self.in_use(now).flat_map(endpoints_of).find(|&endpoint| {
             let state = self.state(endpoint);
             state.in_flight.is_none() && state.phase != Phase::Never && state.next <= now
         })?;
@@ -128,9 +153,9 @@ impl Schedule {
 
     /// When [`Schedule::poll`] will have something again, unless an outcome comes first.
     pub fn next_timeout(&self, now: Time) -> Option<Time> {
-        let used = self.in_use(now).into_iter().flat_map(endpoints_of).map(|endpoint| self.state(endpoint));
+        let used = self.in_use(now).flat_map(endpoints_of).map(|endpoint| self.state(endpoint));
         // trackers that are passed over come back into use when their back-off ends
-        let waiting = self.passed_over(now).into_iter().filter_map(|tracker| self.retry_at(tracker));
+        let waiting = self.passed_over(now).filter_map(|tracker| self.retry_at(tracker));
         let due = used.filter(|state| state.in_flight.is_none() && state.phase != Phase::Never).map(|state| state.next);
         due.chain(waiting).min()
     }
@@ -167,7 +192,7 @@ impl Schedule {
         state.failures = state.failures.saturating_add(1);
         state.phase = if retry == Retry::Never { Phase::Never } else { Phase::Failing };
         let asked = if let Retry::After(wait) = retry { sane(wait) } else { Duration::ZERO };
-        state.next = now + backoff(state.failures, rng).max(asked);
+        state.next = now + backoff(state.failures.into(), rng).max(asked);
     }
 
     /// The tracker has no address of that family. Not a failure.
@@ -202,21 +227,35 @@ impl Schedule {
         }
     }
 
+    /// An announce that was given out and has not left: it is as if it had not been asked for.
+    pub fn recall(&mut self, endpoint: Endpoint) {
+        self.state_mut(endpoint).in_flight = None;
+    }
+
+    /// What is in flight to an endpoint.
+    pub fn in_flight(&self, endpoint: Endpoint) -> Option<Event> {
+        self.state(endpoint).in_flight
+    }
+
     /// Ends the schedule: who has to be told `stopped`. Those whose `started` is in flight may have it already.
     pub fn stop(self) -> Vec<Job> {
+        (0..self.trackers.len()).flat_map(|tracker| self.parting(tracker)).collect()
+    }
+
+    /// What has to be told to a tracker that is left.
+    pub fn parting(&self, tracker: usize) -> impl Iterator<Item = Job> {
         let told = |endpoint: &Endpoint| {
             let state = self.state(*endpoint);
             state.told_started || state.in_flight.is_some()
         };
-        let all = (0..self.trackers.len()).flat_map(endpoints_of).filter(told);
-        all.map(|endpoint| Job { endpoint, event: Event::Stopped }).collect()
+        endpoints_of(tracker).filter(told).map(|endpoint| Job { endpoint, event: Event::Stopped })
     }
 
     /// When this endpoint is next due; `None` while it is in flight, not in use or given up.
     pub fn due(&self, endpoint: Endpoint, now: Time) -> Option<Time> {
         let state = self.state(endpoint);
         let waits = state.in_flight.is_none() && state.phase != Phase::Never;
-        let reachable = state.phase == Phase::Failing || self.in_use(now).contains(&endpoint.tracker);
+        let reachable = state.phase == Phase::Failing || self.in_use(now).any(|tracker| tracker == endpoint.tracker);
         (waits && reachable).then_some(state.next)
     }
 
@@ -228,28 +267,36 @@ impl Schedule {
         &mut self.trackers[endpoint.tracker][index(endpoint.family)]
     }
 
-    /// Lists of which one tracker each is used.
-    fn groups(&self) -> Vec<Vec<usize>> {
-        match self.reach {
-            Reach::OneTracker => vec![self.tiers.concat()],
-            Reach::EachTier => self.tiers.clone(),
-            Reach::EveryTracker => self.tiers.iter().flatten().map(|&tracker| vec![tracker]).collect(),
-        }
+    fn tier(&self, number: usize) -> &[u16] {
+        let from = number.checked_sub(1).map_or(0, |before| self.ends[before]);
+        &self.order[usize::from(from)..usize::from(self.ends[number])]
     }
 
-    fn in_use(&self, now: Time) -> Vec<usize> {
-        self.groups()
-            .iter()
-            .filter_map(|group| group.iter().copied().find(|&tracker| self.usable(tracker, now)))
-            .collect()
+    /// Lists of which one tracker each is used.
+    fn groups(&self) -> impl Iterator<Item = &[u16]> {
+        let count = match self.reach {
+            Reach::OneTracker => usize::from(!self.order.is_empty()),
+            Reach::EachTier => self.ends.len(),
+            Reach::EveryTracker => self.order.len(),
+        };
+        (0..count).map(|number| match self.reach {
+            Reach::OneTracker => &self.order[..],
+            Reach::EachTier => self.tier(number),
+            Reach::EveryTracker => &self.order[number..=number],
+        })
+    }
+
+    fn in_use(&self, now: Time) -> impl Iterator<Item = usize> {
+        self.groups().filter_map(move |group| {
+            group.iter().map(|&tracker| tracker.into()).find(|&tracker| self.usable(tracker, now))
+        })
     }
 
     /// Trackers that stand before the one in use and wait for their back-off.
-    fn passed_over(&self, now: Time) -> Vec<usize> {
-        self.groups()
-            .iter()
-            .flat_map(|group| group.iter().copied().take_while(|&tracker| !self.usable(tracker, now)))
-            .collect()
+    fn passed_over(&self, now: Time) -> impl Iterator<Item = usize> {
+        self.groups().flat_map(move |group| {
+            group.iter().map(|&tracker| tracker.into()).take_while(move |&tracker| !self.usable(tracker, now))
+        })
     }
 
     fn usable(&self, tracker: usize, now: Time) -> bool {
@@ -264,11 +311,10 @@ impl Schedule {
     }
 
     fn promote(&mut self, tracker: usize) {
-        for tier in &mut self.tiers {
-            if let Some(place) = tier.iter().position(|&other| other == tracker) {
-                tier[..=place].rotate_right(1);
-            }
-        }
+        let Some(place) = self.order.iter().position(|&other| usize::from(other) == tracker) else { return };
+        let ends = self.ends.iter().map(|&end| usize::from(end));
+        let first = ends.take_while(|&end| end <= place).last().unwrap_or(0);
+        self.order[first..=place].rotate_right(1);
     }
 }
 
@@ -295,32 +341,6 @@ fn sane(wait: Duration) -> Duration {
 fn backoff(failures: u32, rng: &mut fastrand::Rng) -> Duration {
     let doublings = failures.saturating_sub(1).min(16);
     (BACKOFF_FIRST * 2u32.pow(doublings)).min(BACKOFF_MAX).mul_f64(0.75 + rng.f64() / 2.0)
-}
-
-/// Spreads first announces: so many at once, then so many a second, so that a start with thousands of torrents is no
-/// storm. Each gets the earliest place that is free.
-#[derive(Clone, Debug)]
-pub struct Spread {
-    free: Time,
-}
-
-const SPREAD_GAP: Duration = Duration::from_millis(20);
-const SPREAD_BURST: u32 = 50;
-
-impl Default for Spread {
-    fn default() -> Spread {
-        Spread { free: Time(0) }
-    }
-}
-
-impl Spread {
-    /// When the next torrent may begin to announce.
-    pub fn place(&mut self, now: Time) -> Time {
-        // `free` counts in gaps, and lags behind the clock by at most one burst
-        let horizon = SPREAD_GAP * SPREAD_BURST;
-        self.free = self.free.max(now) + SPREAD_GAP;
-        Time(self.free.0.saturating_sub(u64::try_from(horizon.as_micros()).unwrap_or(0))).max(now)
-    }
 }
 
 #[cfg(test)]

@@ -5,9 +5,9 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use super::error::AnnounceError;
-use super::reply::Reply;
 use super::request::Family;
 use super::trackers::{TrackerUrl, parse_tiers};
+use crate::ids::InfoHash;
 
 /// One tracker.
 #[derive(Clone, Debug)]
@@ -47,6 +47,30 @@ pub struct EndpointStatus {
     pub external_ip: Option<IpAddr>,
 }
 
+/// All trackers of a torrent in one line.
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
+pub struct Summary {
+    /// The one that answered last, without its secrets, if it still does.
+    pub tracker: Option<Arc<str>>,
+    /// Why none does.
+    pub error: Option<Arc<str>>,
+    /// Peers that have everything, as the tracker says that knows most.
+    pub seeders: Option<u32>,
+    /// Peers that have not.
+    pub leechers: Option<u32>,
+    /// When the next announce is due.
+    pub next: Option<Instant>,
+}
+
+/// Something was heard of a torrent's trackers.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Change {
+    /// Of which torrent.
+    pub info_hash: InfoHash,
+    /// What is known of them now.
+    pub summary: Summary,
+}
+
 impl TrackerStatus {
     /// Of trackers that nothing is announced to for now. URLs that cannot be used are left out.
     pub fn idle(tiers: &[Vec<String>]) -> Vec<TrackerStatus> {
@@ -55,7 +79,7 @@ impl TrackerStatus {
         urls.map(|(tier, url)| TrackerStatus::new(Arc::new(url), tier)).collect()
     }
 
-    pub(super) fn new(url: Arc<TrackerUrl>, tier: usize) -> TrackerStatus {
+    fn new(url: Arc<TrackerUrl>, tier: usize) -> TrackerStatus {
         TrackerStatus { url, tier, endpoints: Family::ALL.map(EndpointStatus::new) }
     }
 
@@ -79,27 +103,6 @@ impl EndpointStatus {
             leechers: None,
             peers: 0,
             external_ip: None,
-        }
-    }
-
-    pub(super) fn note(&mut self, outcome: &Result<Reply, AnnounceError>, now: Instant) {
-        self.announcing = false;
-        match outcome {
-            Ok(reply) => {
-                self.answered = Some(now);
-                self.failures = 0;
-                self.error = None;
-                self.warning.clone_from(&reply.warning);
-                self.seeders = reply.seeders.or(self.seeders);
-                self.leechers = reply.leechers.or(self.leechers);
-                self.peers = reply.peers.len();
-                self.external_ip = reply.external_ip.or(self.external_ip);
-            }
-            Err(error @ AnnounceError::NoAddress { .. }) => self.error = Some(error.clone()),
-            Err(error) => {
-                self.failures = self.failures.saturating_add(1);
-                self.error = Some(error.clone());
-            }
         }
     }
 }

@@ -18,6 +18,8 @@ pub struct TrackerUrl {
     /// With the scheme `http` in place of `udp`, so that host and port follow the same rules.
     parsed: Url,
     scheme: Scheme,
+    /// Without its secrets.
+    shown: Arc<str>,
 }
 
 /// How a tracker is spoken to.
@@ -65,12 +67,19 @@ impl TrackerUrl {
         if parsed.port() == Some(0) {
             return Err(BadTracker::NotUrl("port 0".into()));
         }
-        Ok(TrackerUrl { text: text.to_owned(), parsed, scheme })
+        let port = parsed.port_or_known_default().unwrap_or(80);
+        let shown = format!("{}://{}:{port}", scheme.name(), parsed.host_str().unwrap_or("")).into();
+        Ok(TrackerUrl { text: text.to_owned(), parsed, scheme, shown })
     }
 
     /// As it was given, secrets included.
     pub fn as_str(&self) -> &str {
         &self.text
+    }
+
+    /// Scheme, host and port, without its secrets.
+    pub fn shown(&self) -> &Arc<str> {
+        &self.shown
     }
 
     pub(super) fn scheme(&self) -> Scheme {
@@ -131,14 +140,19 @@ impl TrackerUrl {
     }
 }
 
-impl fmt::Display for TrackerUrl {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let scheme = match self.scheme {
+impl Scheme {
+    fn name(self) -> &'static str {
+        match self {
             Scheme::Http => "http",
             Scheme::Https => "https",
             Scheme::Udp => "udp",
-        };
-        write!(f, "{scheme}://{}:{}", self.parsed.host_str().unwrap_or(""), self.port())
+        }
+    }
+}
+
+impl fmt::Display for TrackerUrl {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.shown)
     }
 }
 

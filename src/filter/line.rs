@@ -88,7 +88,7 @@ fn p2p(line: &str) -> Option<Result<Said, BadLine>> {
     let last = address(last)?;
     let starts = left.match_indices(':').map(|(at, _)| &left[at + 1..]);
     // the longest that is an address: what is left of an IPv6 address by cutting more off may be one as well
-    let first = starts.into_iter().find_map(|text| address(text))?;
+    let first = starts.into_iter().find_map(address)?;
     Some(range(first, last))
 }
 

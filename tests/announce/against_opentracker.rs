@@ -72,12 +72,12 @@ async fn a_torrent_lives_its_whole_life_at_opentracker_over_http_and_udp() {
     for kind in 0..2 {
         let Some(tracker) = OpenTracker::start().await else { return };
         let tracker = &tracker.urls()[kind];
-        let (seed, _peers) = Announcer::start(config(5001));
+        let (mut seed, _peers) = Announcer::start(config(5001));
         let handle = seed.add(torrent(&[&[tracker]], 0)).await;
         let status = endpoint(&handle, 0, Family::V4, |status| status.answered.is_some()).await;
         assert_eq!((status.seeders, status.leechers, status.error), (Some(1), Some(0), None), "{tracker}");
 
-        let (leech, mut peers) = Announcer::start(config(5002));
+        let (mut leech, mut peers) = Announcer::start(config(5002));
         let left = Arc::new(AtomicU64::new(1_000));
         let source = Arc::clone(&left);
         let stats = move || Stats { left: source.load(Ordering::SeqCst), peers_wanted: 50, ..Stats::default() };
@@ -121,7 +121,7 @@ async fn a_torrent_that_opentracker_does_not_serve_is_refused_in_its_words() {
 async fn removing_a_torrent_says_so_and_keeps_the_others() {
     let Some(tracker) = OpenTracker::start().await else { return };
     let [http, _] = tracker.urls();
-    let (announcer, _peers) = Announcer::start(config(5001));
+    let (mut announcer, _peers) = Announcer::start(config(5001));
     let handle = announcer.add(torrent(&[&[&http]], 0)).await;
     endpoint(&handle, 0, Family::V4, |status| status.answered.is_some()).await;
     handle.remove().await;

@@ -16,14 +16,14 @@ async fn a_torrent_lives_its_whole_life_at_our_tracker_over_both_protocols_and_f
         let tracker = Tracker::start(bound).expect("a free port");
         let name = format!("{scheme}://both.example:{}/announce", tracker.port());
         let named = |port| Config { names: vec![("both.example".into(), local.to_vec())], ..config(port) };
-        let (seed, _peers) = Announcer::start(named(5001));
+        let (mut seed, _peers) = Announcer::start(named(5001));
         let handle = seed.add(torrent(&[&[&name]], 0)).await;
         for family in Family::ALL {
             let status = endpoint(&handle, 0, family, |status| status.answered.is_some()).await;
             assert_eq!((status.error, status.seeders.is_some()), (None, true), "{scheme} {family}");
         }
 
-        let (leech, mut peers) = Announcer::start(named(5002));
+        let (mut leech, mut peers) = Announcer::start(named(5002));
         leech.add(torrent(&[&[&name]], 1_000)).await;
         let mut named_peers = Vec::new();
         while !local.iter().all(|&address| named_peers.contains(&SocketAddr::new(address, 5001))) {

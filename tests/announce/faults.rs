@@ -152,7 +152,7 @@ async fn a_tier_fails_over_to_its_other_tracker() {
 async fn leaving_is_bounded_when_a_tracker_hangs() {
     let hangs = HttpTracker::start(|heard| if heard.value("event") == Some("stopped") { None } else { ok(PLAIN) });
     let fine = UdpTracker::start(V4, |datagram| Some(honest(datagram)));
-    let (announcer, _peers) = Announcer::start(config(5001));
+    let (mut announcer, _peers) = Announcer::start(config(5001));
     let handle = announcer.add(torrent(&[&[&hangs.url()], &[&fine.url()]], 0)).await;
     endpoint(&handle, 0, Family::V4, |status| status.answered.is_some()).await;
     endpoint(&handle, 1, Family::V4, |status| status.answered.is_some()).await;
@@ -166,7 +166,7 @@ async fn leaving_is_bounded_when_a_tracker_hangs() {
 #[tokio::test]
 async fn leaving_tells_trackers_whose_first_answer_never_came() {
     let silent = HttpTracker::start(|heard| if heard.value("event") == Some("stopped") { ok(PLAIN) } else { None });
-    let (announcer, _peers) = Announcer::start(config(5001));
+    let (mut announcer, _peers) = Announcer::start(config(5001));
     announcer.add(torrent(&[&[&silent.url()]], 0)).await;
     assert_eq!(silent.heard().await.value("event"), Some("started"));
     assert_eq!(announcer.shutdown(Duration::from_secs(5)).await.told, 1);

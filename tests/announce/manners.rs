@@ -16,7 +16,7 @@ async fn numbers_are_of_the_moment_and_count_from_started() {
     let tracker = HttpTracker::start(|_| ok(PLAIN));
     let sent = Arc::new(AtomicU64::new(1_000));
     let source = Arc::clone(&sent);
-    let (announcer, mut peers) = Announcer::start(config(5001));
+    let (mut announcer, mut peers) = Announcer::start(config(5001));
     let handle = announcer
         .add(Announced {
             stats: Arc::new(move || Stats {
@@ -65,7 +65,7 @@ async fn numbers_are_of_the_moment_and_count_from_started() {
 #[tokio::test]
 async fn a_tracker_gets_its_id_and_its_own_query_back() {
     let tracker = HttpTracker::start(|_| ok(b"d8:intervali1800e10:tracker id3:\0 z15:warning message4:mind5:peers0:e"));
-    let (announcer, _peers) = Announcer::start(config(5001));
+    let (mut announcer, _peers) = Announcer::start(config(5001));
     let with_key = format!("{}?passkey=a%20b", tracker.url());
     let handle = announcer.add(torrent(&[&[&with_key]], 0)).await;
     let status = endpoint(&handle, 0, Family::V4, |status| status.answered.is_some()).await;
@@ -95,7 +95,7 @@ fn both_families() -> Vec<(String, Vec<IpAddr>)> {
 #[tokio::test]
 async fn a_tracker_with_both_families_hears_of_both() {
     let (v4, v6) = pair();
-    let (announcer, _peers) = Announcer::start(Config { names: both_families(), ..config(5001) });
+    let (mut announcer, _peers) = Announcer::start(Config { names: both_families(), ..config(5001) });
     let name = format!("http://both.example:{}/announce", v4.address.port());
     let handle = announcer.add(torrent(&[&[&name]], 0)).await;
     let (one, other) = (v4.heard().await, v6.heard().await);
@@ -125,7 +125,7 @@ async fn a_family_without_a_tracker_does_not_fail_the_other() {
 async fn many_torrents_share_few_connections() {
     let tracker = HttpTracker::start(|_| ok(PLAIN));
     let datagrams = UdpTracker::start(Ipv4Addr::LOCALHOST.into(), |datagram| Some(honest(datagram)));
-    let (announcer, mut peers) = Announcer::start(every_tracker(5001));
+    let (mut announcer, mut peers) = Announcer::start(every_tracker(5001));
     let torrents = 120u8;
     for number in 0..torrents {
         let mut many = torrent(&[&[&tracker.url()], &[&datagrams.url()]], 0);
@@ -146,7 +146,7 @@ async fn many_torrents_share_few_connections() {
 #[tokio::test]
 async fn connections_that_a_tracker_closes_without_a_word_cost_no_announce() {
     let tracker = HttpTracker::start(|_| ok(&[&PLAIN[..PLAIN.len() - 1], LAST].concat()));
-    let (announcer, _peers) = Announcer::start(config(5001));
+    let (mut announcer, _peers) = Announcer::start(config(5001));
     let mut handles = Vec::new();
     for number in 0..100 {
         let mut one = torrent(&[&[&tracker.url()]], 0);
@@ -203,4 +203,57 @@ async fn answers_that_nobody_takes_are_counted_not_kept() {
     let handle = announcer.add(torrent(&[&[&tracker.url()]], 0)).await;
     endpoint(&handle, 0, Family::V4, |status| status.answered.is_some()).await;
     assert_eq!(announcer.peers_dropped(), 1);
+}
+
+#[tokio::test]
+async fn trackers_that_are_edited_hear_of_it_and_those_that_stay_do_not() {
+    let (old, kept, new) = (
+        HttpTracker::start(|_| ok(PLAIN)),
+        HttpTracker::start(|_| ok(b"d8:completei7e10:incompletei2e8:intervali1800e5:peers0:e")),
+        HttpTracker::start(|_| ok(PLAIN)),
+    );
+    let (mut announcer, _peers) = Announcer::start(config(5001));
+    let handle = announcer.add(torrent(&[&[&old.url()], &[&kept.url()]], 0)).await;
+    for tracker in [&old, &kept] {
+        assert_eq!(tracker.heard().await.value("event"), Some("started"));
+    }
+    endpoint(&handle, 0, Family::V4, |status| status.answered.is_some()).await;
+    endpoint(&handle, 1, Family::V4, |status| status.answered.is_some()).await;
+    let changes = announcer.take_changes();
+    assert_eq!(changes.iter().map(|change| change.info_hash).collect::<Vec<_>>(), [HASH]);
+    assert_eq!((changes[0].summary.seeders, changes[0].summary.leechers), (Some(7), Some(2)));
+    assert!(announcer.take_changes().is_empty(), "nothing was heard since");
+
+    handle.set_trackers(torrent(&[&[&kept.url()], &[&new.url()]], 0).trackers).await;
+    assert_eq!(old.heard().await.value("event"), Some("stopped"));
+    assert_eq!(new.heard().await.value("event"), Some("started"));
+    let status = endpoint(&handle, 1, Family::V4, |status| status.answered.is_some()).await;
+    assert!(status.next.is_some());
+    assert!(handle.status()[0].works(), "what is known of the one that stays is kept");
+    assert_eq!(announcer.shutdown(Duration::from_secs(5)).await.told, 2);
+    for tracker in [&kept, &new] {
+        assert_eq!(tracker.heard().await.value("event"), Some("stopped"));
+    }
+    assert!(old.heard_nothing_else() && kept.heard_nothing_else() && new.heard_nothing_else());
+}
+
+#[tokio::test]
+async fn what_was_never_announced_is_not_told_to_stop() {
+    let tracker = HttpTracker::start(|_| ok(PLAIN));
+    let (mut announcer, _peers) = Announcer::start(config(5001));
+    let mut handles = Vec::new();
+    for number in 0..200u8 {
+        handles.push(
+            announcer.add(Announced { info_hash: InfoHash([number; 20]), ..torrent(&[&[&tracker.url()]], 0) }).await,
+        );
+    }
+    for _ in 0..20 {
+        assert_eq!(tracker.heard().await.value("event"), Some("started"));
+    }
+    let load = announcer.loads().await.remove(0);
+    assert!(load.host.starts_with("127.0.0.1:") && load.waiting + load.in_flight > 20, "{load:?}");
+    assert!(announcer.outcomes().answered >= 15, "{:?}", announcer.outcomes());
+    let farewell = announcer.shutdown(Duration::from_secs(5)).await;
+    assert!((20..150).contains(&farewell.told), "50 at once, then 50 a second: {farewell:?}");
+    assert_eq!(farewell.missed, 0);
 }

@@ -110,7 +110,7 @@ fn a_tier_is_shuffled_then_walked_and_who_answers_moves_to_the_front() {
         (first.endpoint.tracker, second.endpoint.tracker)
     };
     assert_ne!(first, second);
-    assert_eq!(world.schedule.tiers[0][0], second);
+    assert_eq!(usize::from(world.schedule.order[0]), second);
     world.sleep();
     let again = world.only();
     assert_eq!(again.endpoint.tracker, second, "the one that works is kept");
@@ -245,14 +245,34 @@ fn a_started_that_may_have_arrived_is_stopped_too() {
 }
 
 #[test]
-fn a_start_with_thousands_of_torrents_is_spread() {
-    let mut spread = Spread::default();
-    let now = Time(1_000_000_000);
-    let places: Vec<Duration> = (0..5_000).map(|_| spread.place(now) - now).collect();
-    assert!(places[..49].iter().all(Duration::is_zero), "a few start at once");
-    assert!((Duration::from_secs(95)..Duration::from_secs(105)).contains(&places[4_999]));
-    let later = now + Duration::from_secs(200);
-    assert_eq!(spread.place(later), later, "it recovers");
+fn trackers_that_stay_go_on_as_they_were_and_new_ones_are_started() {
+    let mut world = World::new(Reach::EachTier, &[vec![V4], vec![V4]]);
+    let (first, second) = (world.poll().expect("due"), world.only());
+    world.reply(first);
+    world.reply(second);
+    let leaving: Vec<Job> = world.schedule.parting(0).collect();
+    assert_eq!(leaving, [Job { event: Event::Stopped, ..first }]);
+    // the second comes to the front, with another one behind it and one in a tier of its own
+    world.schedule.set_trackers(&[vec![V4, V4], vec![V4]], &[Some(1), None, None], world.now, &mut world.rng);
+    let new = world.only();
+    assert_eq!((new.endpoint.tracker, new.event), (2, Event::Started), "what stands for one that works is not asked");
+    world.reply(new);
+    world.sleep();
+    let job = world.poll().expect("due");
+    assert_eq!(job.event, Event::Regular);
+    let mut stopped: Vec<usize> = world.schedule.stop().iter().map(|job| job.endpoint.tracker).collect();
+    stopped.sort_unstable();
+    assert_eq!(stopped, [0, 2]);
+}
+
+#[test]
+fn what_has_not_left_is_recalled_and_nobody_is_told_stopped_for_it() {
+    let mut world = World::new(Reach::EachTier, &[vec![V4]]);
+    let job = world.only();
+    assert_eq!(world.schedule.in_flight(job.endpoint), Some(Event::Started));
+    world.schedule.recall(job.endpoint);
+    assert_eq!(world.schedule.clone().stop(), []);
+    assert_eq!(world.only(), job);
 }
 
 #[test]
