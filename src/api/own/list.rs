@@ -15,7 +15,7 @@ use super::fields::{Selection, Torrent, count, text};
 use super::totals::{TotalsDocument, write_totals};
 use super::{Answer, ErrorDocument, Failure, now};
 use crate::api::Context;
-use crate::session::seedbox::{Row, View};
+use crate::session::seedbox::View;
 
 /// Torrents up to which a list is written by the thread that answers.
 const AT_ONCE: usize = 500;
@@ -128,34 +128,43 @@ impl Delta {
     /// As JSON.
     pub(in crate::api) async fn write(self) -> Answer<Vec<u8>> {
         let since = self.since.and_then(|cursor| cursor.within(&self.view));
-        let removed = since
-            .and_then(|since| Some(self.view.removed_since(since)?.map(|gone| gone.info_hash).collect::<Vec<_>>()));
-        let full = removed.is_none();
-        let since = since.filter(|_| !full);
-        let Delta { view, selection, .. } = self;
-        let rows = if let Some(since) = since { view.changed_since(since).count() } else { view.rows.len() };
-        in_turn(rows, move || {
-            let mut out = Vec::with_capacity(selection.bytes(rows));
-            out.extend_from_slice(b"{\"revision\":");
-            count(&mut out, Cursor::of(&view).0);
-            out.extend_from_slice(if full { b",\"full\":true,\"changed\":" } else { b",\"full\":false,\"changed\":" });
-            let changed =
-                view.rows.iter().map(Arc::as_ref).filter(|row: &&Row| since.is_none_or(|since| row.revision > since));
-            selection.write_rows(changed, now(), &mut out);
-            out.extend_from_slice(b",\"removed\":[");
-            for (at, info_hash) in removed.into_iter().flatten().enumerate() {
-                if at > 0 {
-                    out.push(b',');
-                }
-                text(&mut out, &info_hash.to_string());
-            }
-            out.push(b']');
-            write_totals(&view, &mut out);
-            out.push(b'}');
-            out
-        })
-        .await
+        let rows = since.map_or(self.view.rows.len(), |since| self.view.changed_since(since).count());
+        in_turn(rows, move || self.text(rows)).await
     }
+
+    /// With room for so many torrents.
+    fn text(&self, rows: usize) -> Vec<u8> {
+        let since = self.since.and_then(|cursor| cursor.within(&self.view));
+        // of more removals than are remembered nobody can tell which this client has heard of
+        let known = since.and_then(|since| Some((since, self.view.removed_since(since)?)));
+        let after = known.as_ref().map(|(since, _)| *since);
+        let mut out = Vec::with_capacity(self.selection.bytes(rows));
+        out.extend_from_slice(b"{\"revision\":");
+        count(&mut out, Cursor::of(&self.view).0);
+        out.extend_from_slice(if known.is_none() { b",\"full\":true" } else { b",\"full\":false" });
+        out.extend_from_slice(b",\"changed\":");
+        let rows = self.view.rows.iter().map(Arc::as_ref);
+        self.selection.write_rows(rows.filter(|row| after.is_none_or(|after| row.revision > after)), now(), &mut out);
+        out.extend_from_slice(b",\"removed\":[");
+        for (at, removed) in known.into_iter().flat_map(|(_, removed)| removed).enumerate() {
+            if at > 0 {
+                out.push(b',');
+            }
+            text(&mut out, &removed.info_hash.to_string());
+        }
+        out.push(b']');
+        write_totals(&self.view, &mut out);
+        out.push(b'}');
+        out
+    }
+}
+
+/// What `/api/v1/torrents` answers about this view, for measuring; `None` if a field is not known.
+pub fn listing(view: &Arc<View>, since: Option<u64>, fields: &str) -> Option<Vec<u8>> {
+    let selection = Selection::parse(Some(fields)).ok()?;
+    let Some(since) = since else { return Some(write_list(view, &selection)) };
+    let rows = view.rows.len();
+    Some(Delta { view: view.clone(), since: Some(Cursor(since)), selection }.text(rows))
 }
 
 /// Writes here and now what is short, and on another thread what is long: others are answered meanwhile.

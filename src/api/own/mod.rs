@@ -35,6 +35,7 @@ pub use document::document;
 pub(super) use document::{Described, ErrorDocument};
 pub(super) use failure::{Answer, Failure};
 pub(super) use fields::{Selection, activity_name};
+pub use list::listing;
 pub(super) use list::{Cursor, Delta};
 
 /// Its paths.
