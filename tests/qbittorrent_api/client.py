@@ -87,7 +87,7 @@ def listed():
     assert hashes(tag="b") == [one] and hashes(tag="") == [two]
     assert hashes(sort="name", reverse=True, limit=1) == [two] and hashes(offset=1) == [two]
     assert hashes(torrent_hashes=[two, "f" * 40]) == [two]
-    assert client.torrents_info(torrent_hashes=one, include_trackers=True)[0].trackers[0].url == config["tracker"]
+    assert client.torrents_info(torrent_hashes=one, include_trackers=True)[0]["trackers"][0]["url"] == config["tracker"]
     assert client.torrents_count() == 2
     properties = client.torrents_properties(one)
     assert (properties.hash, properties.comment, properties.total_size) == (one, "a comment", config["one_size"])

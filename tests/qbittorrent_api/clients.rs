@@ -4,7 +4,7 @@ use std::fs;
 
 use serde_json::{Value, json};
 
-use crate::daemon::{Daemon, torrent, until};
+use crate::daemon::{Daemon, torrent, until, wait_for};
 use crate::torrents::Sample;
 
 /// What C# can read as a `long`.
@@ -74,7 +74,7 @@ fn sonarr_probes_logs_in_adds_and_imports() {
     api.order("torrents/setCategory", &[("hashes", &hash), ("category", "")]);
     api.order("torrents/delete", &[("hashes", &hash), ("deleteFiles", "true")]);
     assert_eq!(torrent(&api, &hash), None);
-    assert!(!content.exists());
+    wait_for("the data to go", || (!content.exists()).then_some(()));
 }
 
 #[test]

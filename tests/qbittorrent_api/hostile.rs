@@ -111,7 +111,8 @@ fn what_is_no_torrent_file_is_told_and_adds_nothing() {
         let response = api.upload("torrents/add", &[], &[("torrents", "bad\r\nname", bytes)]);
         assert!(matches!(response.status, 400 | 415), "{}", response.text());
     }
-    assert_eq!(api.post("torrents/add", &[("urls", "file:///etc/passwd\nmagnet:?xt=urn:btih:no")]).text(), "Fails.");
+    assert_eq!(api.post("torrents/add", &[("urls", "magnet:?xt=urn:btih:no\nnonsense")]).text(), "Fails.");
+    assert_eq!(api.post("torrents/add", &[("urls", "file:///etc/passwd")]).text(), "Fails.");
     assert_eq!(api.post("torrents/add", &[]).text(), "Fails.");
     assert_eq!(api.get("torrents/count").text(), "0");
 }

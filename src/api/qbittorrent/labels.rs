@@ -6,7 +6,7 @@ use std::sync::Arc;
 use super::answer::{Answer, Fault, Outcome};
 use super::call::{Call, Desk, ids};
 use super::json::Json;
-use crate::session::seedbox::{Category, Change, Row, Settings};
+use crate::session::seedbox::{Category, Change, Choice, Row, Settings};
 
 /// Longest name of a category or a tag: that of a folder.
 const NAME_LENGTH: usize = crate::limits::NAME_LENGTH;
@@ -104,17 +104,21 @@ pub(super) async fn set_category(desk: &Desk, call: &Call) -> Outcome {
     Ok(Answer::Done)
 }
 
-/// Makes a category that a torrent is added to, if it is not there yet.
-pub(super) async fn ensure_category(desk: &Desk, call: &Call, name: &str) -> Result<(), Fault> {
-    if name.is_empty() || call.view.settings.categories.contains_key(name) {
+/// Makes the category and the tags that a torrent is added with, as far as they are not there yet.
+pub(super) async fn ensure_labels(desk: &Desk, call: &Call, choice: &Choice) -> Result<(), Fault> {
+    let (name, settings) = (&choice.category, &call.view.settings);
+    let has_category = name.is_empty() || settings.categories.contains_key(name);
+    if has_category && choice.tags.is_subset(&settings.tags) {
         return Ok(());
     }
-    if !is_category_name(name) {
+    if !has_category && !is_category_name(name) {
         return Err(Fault::conflict("Incorrect category name"));
     }
-    let name = name.to_owned();
     let made = desk.seedbox().settings(|settings| {
-        settings.categories.entry(name).or_default();
+        settings.tags.extend(choice.tags.iter().cloned());
+        if !has_category {
+            settings.categories.entry(name.clone()).or_default();
+        }
     });
     Ok(made.await?)
 }

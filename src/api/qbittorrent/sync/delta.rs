@@ -150,3 +150,154 @@ fn write_removed(key: &str, names: impl Iterator<Item = String>, json: &mut Json
         json.key(key).array(|json| names.for_each(|name| json.text(&name)));
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use serde_json::{Map, Value};
+
+    use super::super::super::fields::Field;
+    use super::*;
+    use crate::api::qbittorrent::sample;
+    use crate::ids::InfoHash;
+    use crate::session::seedbox::Category;
+
+    const NOW: i64 = 1_700_000_500;
+
+    fn read(json: &[u8]) -> Map<String, Value> {
+        serde_json::from_slice(json).expect("JSON")
+    }
+
+    fn whole(view: &View) -> Map<String, Value> {
+        let moment = Moment { settings: &view.settings, now: NOW };
+        let mut whole = read(&super::super::maindata::write(view, 1, moment));
+        whole.remove("full_update");
+        whole
+    }
+
+    /// What a client does with a difference.
+    fn apply(known: &mut Map<String, Value>, told: &Map<String, Value>) {
+        for (key, news) in told {
+            match (key.strip_suffix("_removed"), news) {
+                (Some(of), Value::Array(gone)) => remove(known, of, gone),
+                (None, Value::Object(news)) => {
+                    let part = known
+                        .entry(key)
+                        .or_insert_with(|| Value::Object(Map::new()))
+                        .as_object_mut()
+                        .expect("an object");
+                    news.iter().for_each(|(name, value)| merge(part, name, value));
+                }
+                (None, Value::Array(news)) => {
+                    let part =
+                        known.entry(key).or_insert_with(|| Value::Array(Vec::new())).as_array_mut().expect("a list");
+                    part.extend(news.iter().cloned());
+                    part.sort_by_key(Value::to_string);
+                }
+                _ => drop(known.insert(key.clone(), news.clone())),
+            }
+        }
+        known.retain(|_, part| *part != Value::Object(Map::new()) && *part != Value::Array(Vec::new()));
+    }
+
+    fn remove(known: &mut Map<String, Value>, of: &str, gone: &[Value]) {
+        match known.get_mut(of).expect("what is removed was there") {
+            Value::Object(part) => gone.iter().for_each(|name| {
+                part.remove(name.as_str().expect("a name")).expect("it was there");
+            }),
+            Value::Array(part) => part.retain(|item| !gone.contains(item)),
+            other => panic!("{other}"),
+        }
+    }
+
+    fn merge(part: &mut Map<String, Value>, name: &str, value: &Value) {
+        match (part.get_mut(name), value) {
+            (Some(Value::Object(known)), Value::Object(news)) => known.extend(news.clone()),
+            _ => drop(part.insert(name.to_owned(), value.clone())),
+        }
+    }
+
+    /// `view` after something happened.
+    fn mutate(view: &View, rng: &mut fastrand::Rng) -> View {
+        let mut settings = Settings::clone(&view.settings);
+        match rng.u8(..8) {
+            0 => settings.ratio_limit = rng.bool().then_some(2.0),
+            1 => drop(settings.tags.insert(rng.u8(..4).to_string())),
+            2 => drop(settings.tags.pop_first()),
+            3 => drop(
+                settings
+                    .categories
+                    .insert(rng.u8(..4).to_string(), Category { folder: rng.bool().then(|| "/x".into()) }),
+            ),
+            4 => drop(settings.categories.pop_last()),
+            5 => settings.seeds_max = rng.bool().then_some(3),
+            _ => settings.clone_from(&view.settings),
+        }
+        let mut rows = view.rows.clone();
+        rows.retain(|_| rng.u8(..10) > 0);
+        rows.iter_mut().for_each(|row| change(row, rng));
+        for _ in 0..rng.u8(..3) {
+            let next = rows.last().map_or(0, |row| row.id.0) + rng.u32(1..4);
+            let mut row = sample::row(next);
+            // now and then the swarm of one that was removed, or is not known yet
+            let hash = [None, Some(InfoHash([rng.u8(..6); 20])), row.about.info_hash][rng.usize(..3)];
+            Arc::make_mut(&mut row.about).info_hash =
+                hash.filter(|hash| rows.iter().all(|row| row.about.info_hash != Some(*hash)));
+            rows.push(Arc::new(row));
+        }
+        let mut next = View { settings: Arc::new(settings), ..view.clone() }.with_rows(view.revision + 1, rows);
+        next.totals.uploaded += rng.u64(..2);
+        next
+    }
+
+    fn change(row: &mut Arc<Row>, rng: &mut fastrand::Rng) {
+        if rng.bool() {
+            return;
+        }
+        let row = Arc::make_mut(row);
+        match rng.u8(..5) {
+            0 => row.numbers.uploaded += rng.u64(..1_000),
+            1 => Arc::make_mut(&mut row.choice).name = rng.bool().then(|| "\"\\name".into()),
+            2 => Arc::make_mut(&mut row.choice).tags = (0..rng.u8(..3)).map(|tag| tag.to_string()).collect(),
+            3 => Arc::make_mut(&mut row.choice).trackers = Some(vec![vec![format!("udp://{}.example:1", rng.u8(..3))]]),
+            _ => {}
+        }
+    }
+
+    #[test]
+    fn differences_add_up_to_the_whole() {
+        let mut rng = fastrand::Rng::with_seed(7);
+        let mut view = sample::view(5);
+        let mut known = whole(&view);
+        for step in 0..2_000 {
+            let next = mutate(&view, &mut rng);
+            let told = read(&write(&view, &next, 1, NOW));
+            apply(&mut known, &told);
+            assert_eq!(known, whole(&next), "step {step}: {told:?}");
+            view = next;
+        }
+    }
+
+    #[test]
+    fn what_did_not_change_is_not_told() {
+        let view = sample::view(3);
+        let mut rows = view.rows.clone();
+        Arc::make_mut(&mut rows[1]).numbers.uploaded += 1;
+        let next = view.clone().with_rows(2, rows);
+        assert_eq!(read(&write(&view, &view, 9, NOW)), read(b"{\"rid\": 9}"));
+        let told = read(&write(&view, &next, 9, NOW));
+        assert_eq!(told.keys().collect::<Vec<_>>(), ["rid", "torrents"]);
+        let torrents = told["torrents"].as_object().expect("an object");
+        let fields = torrents[&view.rows[1].info_hash().to_string()].as_object().expect("a torrent");
+        let still: Vec<&String> = fields.keys().filter(|name| !Field::named(name).expect("a field").moves).collect();
+        assert_eq!((torrents.len(), still), (1, vec![&"ratio".to_owned(), &"uploaded".to_owned()]));
+    }
+
+    #[test]
+    fn a_torrent_that_went_and_came_back_is_not_removed() {
+        let view = sample::view(1);
+        let mut row = sample::row(7);
+        Arc::make_mut(&mut row.about).info_hash = view.rows[0].about.info_hash;
+        let told = read(&write(&view, &view.clone().with_rows(2, vec![Arc::new(row)]), 9, NOW));
+        assert!(!told.contains_key("torrents_removed") && told.contains_key("torrents"));
+    }
+}

@@ -3,7 +3,7 @@
 use super::super::answer::{Answer, Fault, Outcome};
 use super::super::call::{Call, Desk};
 use super::super::form::{Form, parse_truth};
-use super::super::labels::{absolute, ensure_category, named_tags};
+use super::super::labels::{absolute, ensure_labels, named_tags};
 use super::super::limit;
 use super::layout::Layout;
 use super::places::one_line;
@@ -28,7 +28,7 @@ pub(super) async fn add(desk: &Desk, call: &Call) -> Outcome {
     if !addresses.is_empty() {
         layout.check_without_file()?;
     }
-    ensure_category(desk, call, &choice.category).await?;
+    ensure_labels(desk, call, &choice).await?;
     let mut added = Vec::new();
     for address in addresses {
         added.extend(add_one(desk, form, source(address), choice.clone()).await?);
@@ -46,19 +46,27 @@ pub(super) async fn add(desk: &Desk, call: &Call) -> Outcome {
     Answer::text(if any { "Ok." } else { "Fails." })
 }
 
-/// None if it is here already, or leads to nothing.
+/// None if it is here already, is no torrent, or leads to none.
 async fn add_one(desk: &Desk, form: &Form, source: Source, choice: Choice) -> Result<Option<TorrentId>, Fault> {
+    let is_address = matches!(source, Source::Url(_));
     let addition = Addition { choice, trusted: form.truth("skip_checking") == Some(true), ..Addition::new(source) };
     match desk.seedbox().add(addition).await {
         Ok(added) => Ok((!added.duplicate).then_some(added.id)),
-        Err(refusal)
-            if matches!(refusal.kind, RefusalKind::Invalid | RefusalKind::NotFound | RefusalKind::Conflict) =>
-        {
+        Err(refusal) if concerns_itself(refusal.kind, is_address) => {
             tracing::info!(%refusal, "a torrent was not added");
             Ok(None)
         }
         // a folder that may not be used, a disk that will not: the client is told, since the next one fails too
         Err(refusal) => Err(refusal.into()),
+    }
+}
+
+/// Whether a refusal says nothing of the other torrents that are added along.
+fn concerns_itself(kind: RefusalKind, is_address: bool) -> bool {
+    match kind {
+        RefusalKind::Invalid | RefusalKind::NotFound | RefusalKind::Conflict => true,
+        RefusalKind::Environment => is_address,
+        RefusalKind::Forbidden | RefusalKind::Busy => false,
     }
 }
 
