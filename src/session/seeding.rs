@@ -399,6 +399,10 @@ pub(super) struct Announcing {
 }
 
 impl Announcing {
+    pub(super) fn into_trackers(self) -> Trackers {
+        self.trackers
+    }
+
     pub(super) fn of(self, shared: &Shared) -> Announced {
         Announced { info_hash: self.info_hash, trackers: self.trackers, stats: shared.stats() }
     }

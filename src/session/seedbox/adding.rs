@@ -10,15 +10,22 @@ use crate::session::state::Store;
 
 use super::choice::Choice;
 use super::keeper::{Content, Keeper, Kept, News, now};
-use super::order::{Added, Addition, Refusal, RefusalKind, Reply, Source};
-use super::place::{confine, wanted_bytes};
+use super::order::{Added, Addition, Refusal, RefusalKind, Reply, Source, TrackerChange};
+use super::place::{confine, content_of, wanted_bytes};
 use super::row::{About, Activity, Numbers, Row};
 
 /// A torrent that was read, on a thread of its own, and put beside the others' files.
 pub(super) struct Read {
     addition: Box<Addition>,
-    result: Result<Box<Metainfo>, Refusal>,
+    result: Result<Box<Readable>, Refusal>,
     reply: Reply<Added>,
+}
+
+/// A torrent file that can be used.
+struct Readable {
+    metainfo: Metainfo,
+    /// Some of its content is where it is to be.
+    is_there: bool,
 }
 
 impl Keeper {
@@ -31,7 +38,7 @@ impl Keeper {
             Source::File(bytes) => {
                 let (news, store) = (self.news.0.clone(), self.store.clone());
                 tokio::task::spawn_blocking(move || {
-                    let result = read(&store, &bytes).map(Box::new);
+                    let result = read(&store, &bytes, &addition.choice).map(Box::new);
                     let _ = news.blocking_send(News::Read(Read { addition: Box::new(addition), result, reply }));
                 });
             }
@@ -70,36 +77,48 @@ impl Keeper {
     /// Takes in what was read.
     pub(super) async fn read(&mut self, read: Read) {
         let Read { addition, result, reply } = read;
-        match result {
-            Err(refusal) => self.answer(reply, Err(refusal)),
-            Ok(metainfo) => {
-                let added = self.admit(*addition, &metainfo);
-                if let Ok(Added { id, duplicate: false, .. }) = added {
-                    self.settle(id).await;
-                    self.save(id);
-                }
-                self.answer(reply, added);
-            }
-        }
+        let added = match result {
+            Ok(found) => self.admit(*addition, *found).await,
+            Err(refusal) => Err(refusal),
+        };
+        self.answer(reply, added);
     }
 
-    fn admit(&mut self, addition: Addition, metainfo: &Metainfo) -> Result<Added, Refusal> {
+    async fn admit(&mut self, mut addition: Addition, found: Readable) -> Result<Added, Refusal> {
+        let Readable { metainfo, is_there } = found;
         let info_hash = metainfo.info_hash();
         if let Some(row) = self.view.find(info_hash).cloned() {
-            return Ok(self.add_again(&row, metainfo));
+            return self.add_again(&row, &metainfo).await;
         }
-        let about = about(metainfo);
-        let wanted = wanted_bytes(metainfo, &addition.choice);
+        let incomplete = self.view.settings.incomplete_folder.clone();
+        if let Some(folder) = incomplete.filter(|folder| !is_there && *folder != addition.choice.folder) {
+            addition.choice.destination = Some(std::mem::replace(&mut addition.choice.folder, folder));
+        }
+        let wanted = wanted_bytes(&metainfo, &addition.choice);
         let numbers = Numbers { wanted, left: wanted, ..self.fresh_numbers(&addition) };
         let content = if addition.trusted { Content::Trusted } else { Content::New };
-        let id = self.insert(about, addition, numbers, content);
+        let id = self.insert(about(&metainfo), addition, numbers, content);
+        self.settle(id).await;
+        self.save(id);
         Ok(Added { id, info_hash, duplicate: false })
     }
 
-    /// Of a public torrent that is here already, trackers that are new are taken over.
-    fn add_again(&mut self, row: &Arc<Row>, metainfo: &Metainfo) -> Added {
-        let _ = metainfo;
-        Added { id: row.id, info_hash: row.info_hash(), duplicate: true }
+    /// Of a public torrent that is here already, trackers that are new are taken over. What waits for its metadata has it now.
+    async fn add_again(&mut self, row: &Arc<Row>, metainfo: &Metainfo) -> Result<Added, Refusal> {
+        let duplicate = Added { id: row.id, info_hash: row.info_hash(), duplicate: true };
+        if !row.about.has_metadata {
+            self.sought(row.id, Ok(Box::new(metainfo.clone()))).await;
+            return Ok(duplicate);
+        }
+        let new: Vec<String> = metainfo.trackers().iter().flatten().cloned().collect();
+        if !row.about.private && new.iter().any(|url| !row.trackers().iter().flatten().any(|known| known == url)) {
+            let (usable, _) = crate::discovery::parse_tiers(&[new]);
+            let usable = usable.iter().flatten().map(|url| url.as_str().to_owned()).collect();
+            // a torrent has only so many; it is added all the same
+            let _ = self.change_trackers(row.id, &TrackerChange::Add(usable)).await;
+            self.save(row.id);
+        }
+        Ok(duplicate)
     }
 
     pub(super) fn fresh_numbers(&self, addition: &Addition) -> Numbers {
@@ -137,7 +156,7 @@ impl Keeper {
 }
 
 /// Reads a torrent file and keeps it beside the others.
-fn read(store: &Store, bytes: &[u8]) -> Result<Metainfo, Refusal> {
+fn read(store: &Store, bytes: &[u8], choice: &Choice) -> Result<Readable, Refusal> {
     let invalid = |text: String| Refusal::new(RefusalKind::Invalid, text);
     if bytes.len() > limits::TORRENT_FILE {
         return Err(invalid(format!("a torrent file may have {} bytes at most", limits::TORRENT_FILE)));
@@ -148,7 +167,9 @@ fn read(store: &Store, bytes: &[u8]) -> Result<Metainfo, Refusal> {
         let kept = store.keep_torrent(info_hash, bytes);
         kept.map_err(|error| Refusal::new(RefusalKind::Environment, error.to_string()))?;
     }
-    Ok(metainfo)
+    let content = content_of(&metainfo, choice);
+    let is_there = content.stored().any(|file| content.identity(file).is_ok());
+    Ok(Readable { metainfo, is_there })
 }
 
 /// What a row says of a torrent.

@@ -187,14 +187,17 @@ impl Keeper {
         Ok(())
     }
 
-    async fn change_trackers(&mut self, id: TorrentId, change: &TrackerChange) -> Result<(), Refusal> {
-        let metainfo = self.read_metainfo(id)?;
+    pub(super) async fn change_trackers(&mut self, id: TorrentId, change: &TrackerChange) -> Result<(), Refusal> {
         let row = self.row(id).cloned().ok_or_else(no_such)?;
-        let mut tiers = row.choice.trackers.clone().unwrap_or_else(|| metainfo.trackers().to_vec());
+        let mut tiers = row.trackers().to_vec();
         edit_trackers(&mut tiers, change)?;
+        let announcing = self.session.announce_at(row.info_hash(), row.about.private, &tiers);
         self.choose(id, |choice| choice.trackers = Some(tiers));
-        self.halt(id).await;
-        self.settle(id).await;
+        let running = self.torrents.get(&id).and_then(|kept| kept.running);
+        let entry = running.and_then(|running| self.session.torrents.get(&running));
+        if let Some(handle) = entry.and_then(|entry| entry.announced.clone()) {
+            handle.set_trackers(announcing.into_trackers()).await;
+        }
         Ok(())
     }
 
@@ -234,6 +237,10 @@ impl Keeper {
         if before.connections != self.view.settings.connections {
             let connections = usize::try_from(self.view.settings.connections).unwrap_or(usize::MAX);
             self.session.fleet.set_connections_max(connections);
+        }
+        if before.added_trackers != self.view.settings.added_trackers {
+            let urls = self.view.settings.added_trackers.iter().map(|url| vec![url]);
+            (self.session.added_trackers, _) = crate::discovery::parse_tiers(&urls.collect::<Vec<_>>());
         }
         self.pace();
         Ok(())
@@ -317,6 +324,10 @@ fn check_name(name: &str) -> Result<(), Refusal> {
 fn check_settings(settings: &Settings) -> Result<(), Refusal> {
     settings.categories.keys().chain(&settings.tags).try_for_each(|name| check_name(name))?;
     let folders = [&settings.download_folder].into_iter().chain(&settings.incomplete_folder).chain(&settings.roots);
+    let added: Vec<_> = settings.added_trackers.iter().map(|url| vec![url]).collect();
+    if let Some((url, cause)) = crate::discovery::parse_tiers(&added).1.into_iter().next() {
+        return Err(Refusal::new(RefusalKind::Invalid, format!("tracker {url}: {cause}")));
+    }
     match folders.chain(&settings.watch_folders).find(|folder| !folder.is_absolute()) {
         Some(folder) => {
             let text = format!("{}: give an absolute path", folder.display());

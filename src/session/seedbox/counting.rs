@@ -27,6 +27,7 @@ impl Keeper {
             tracing::error!(%error, "the engine failed");
         }
         self.count();
+        self.count_swarms();
         self.take_failures().await;
         for id in std::mem::take(&mut self.homing) {
             self.go_home(id).await;
@@ -49,6 +50,24 @@ impl Keeper {
         if self.turns.is_multiple_of(SAVE_SECONDS) {
             self.save_numbers();
             self.save_checks();
+            let trouble = self.store.health();
+            if trouble != self.view.trouble {
+                trouble.iter().for_each(|trouble| tracing::error!(%trouble, "the state cannot be saved"));
+                self.view.trouble = trouble;
+                self.changed = true;
+            }
+        }
+    }
+
+    /// What trackers have said.
+    fn count_swarms(&mut self) {
+        for change in self.session.announcer.take_changes() {
+            let Some(id) = self.view.find(change.info_hash).map(|row| row.id) else { continue };
+            let summary = change.summary;
+            self.edit(id, |row| {
+                (row.numbers.swarm_seeds, row.numbers.swarm_leechers) = (summary.seeders, summary.leechers);
+                row.tracker = summary.tracker.unwrap_or_default();
+            });
         }
     }
 

@@ -38,6 +38,8 @@ pub(super) struct Patrolled {
     folders: Vec<(PathBuf, Identity)>,
     /// Torrents that are not what they were.
     suspects: Vec<TorrentId>,
+    /// Bytes free in the download folder.
+    free: Option<u64>,
 }
 
 impl Keeper {
@@ -50,23 +52,25 @@ impl Keeper {
             self.list_folders();
         }
         let (folders, looks) = (self.next_folders(), self.next_looks());
-        if folders.is_empty() && looks.is_empty() {
-            return;
-        }
         self.patrol.under_way = true;
-        let news = self.news.0.clone();
+        let (news, downloads) = (self.news.0.clone(), self.view.settings.download_folder.clone());
         tokio::task::spawn_blocking(move || {
             let folders =
                 folders.into_iter().map(|folder| (identity(&folder), folder)).map(|(id, folder)| (folder, id));
             let looked = looks.into_iter().map(|(id, look)| (id, look.run()));
             let suspects = looked.filter(|(_, found)| !matches!(found, Found::Whole(_))).map(|(id, _)| id);
-            let patrolled = Patrolled { folders: folders.collect(), suspects: suspects.collect() };
+            let (folders, suspects) = (folders.collect(), suspects.collect());
+            let patrolled = Patrolled { folders, suspects, free: free(&downloads) };
             let _ = news.blocking_send(News::Patrolled(patrolled));
         });
     }
 
     pub(super) fn patrolled(&mut self, patrolled: Patrolled) {
         self.patrol.under_way = false;
+        // to a mebibyte: it is shown, and need not make a new view each second
+        let free = patrolled.free.map(|free| free >> 20 << 20);
+        self.changed |= free != self.view.totals.free;
+        self.view.totals.free = free;
         let mut others = BTreeSet::new();
         for (folder, now) in patrolled.folders {
             let Some(before) = self.patrol.folders.insert(folder.clone(), now) else { continue };
@@ -126,4 +130,9 @@ impl Keeper {
 
 fn identity(folder: &Path) -> Identity {
     folder.metadata().ok().map(|metadata| (metadata.dev(), metadata.ino()))
+}
+
+fn free(folder: &Path) -> Option<u64> {
+    let space = rustix::fs::statvfs(folder).ok()?;
+    Some(space.f_bavail.saturating_mul(space.f_frsize))
 }

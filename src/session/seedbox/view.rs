@@ -26,6 +26,8 @@ pub struct View {
     pub settings: Arc<Settings>,
     /// Sums.
     pub totals: Totals,
+    /// What its owner has to mend, if there is anything: the state cannot be saved.
+    pub trouble: Option<Arc<str>>,
 }
 
 /// A torrent that is gone.
@@ -80,6 +82,7 @@ impl View {
             removed: Arc::default(),
             settings: Arc::new(settings),
             totals: Totals::default(),
+            trouble: None,
         }
     }
 
