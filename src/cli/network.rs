@@ -72,6 +72,7 @@ impl NetworkArgs {
             send: self.send,
             port: self.port,
             listen: self.listen.clone(),
+            listeners: Vec::new(),
             slots: self.slots,
             upload_limit: self.upload_limit,
             download_limit: None,

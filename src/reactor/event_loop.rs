@@ -240,6 +240,7 @@ impl<D: Driver> EventLoop<D> {
                 Command::PeersMax { id, peers } => self.shard.set_peers_max(id, peers),
                 Command::ConnectionsMax(connections) => self.shard.set_connections_max(connections),
                 Command::Filter(filter) => self.set_filter(filter),
+                Command::StopListening => self.driver.stop_listening(),
                 Command::Stop => self.stopping = true,
             }
         }

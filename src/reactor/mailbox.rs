@@ -146,6 +146,8 @@ pub enum Command {
     ConnectionsMax(usize),
     /// Addresses that nobody is to be connected with from now on.
     Filter(Arc<IpFilter>),
+    /// Accept no more connections; those that are there go on.
+    StopListening,
     /// End.
     Stop,
 }

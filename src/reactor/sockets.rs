@@ -10,6 +10,7 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::os::fd::{AsFd, OwnedFd, RawFd};
 
 use rustix::io::Errno;
+use rustix::net::{SocketType, sockopt};
 use socket2::{Domain, Protocol, SockRef, Socket, Type};
 
 use super::options::bind_device;
@@ -75,6 +76,11 @@ pub enum ListenError {
         /// The address asked for.
         address: IpAddr,
     },
+    /// Something else was handed in as a listener.
+    #[error(
+        "a socket that was handed in does not listen for TCP connections; a socket unit for peers says ListenStream=PORT"
+    )]
+    NotListening,
     /// Anything else.
     #[error("cannot listen on port {port}: {source}")]
     Other {
@@ -110,6 +116,21 @@ pub fn listener_at(address: IpAddr, how: Listening, device: Option<&str>) -> Res
     listen_on(SocketAddr::new(address, how.port), true, how, device).map_err(|source| {
         if no_ipv6(&source) { ListenError::NoAddress { address } } else { explained(source, how.port, device) }
     })
+}
+
+/// Makes a listener of ours of one that was opened elsewhere, which stays open there: whoever comes while nobody accepts here waits
+/// in a queue that both share.
+pub fn handed_listener(listener: &OwnedFd) -> Result<OwnedFd, ListenError> {
+    let is_tcp = local_address(listener).is_ok() && sockopt::socket_type(listener) == Ok(SocketType::STREAM);
+    if !is_tcp || sockopt::socket_acceptconn(listener) != Ok(true) {
+        return Err(ListenError::NotListening);
+    }
+    let own = || -> io::Result<OwnedFd> {
+        SockRef::from(listener).set_nonblocking(true)?;
+        // closed on exec
+        listener.try_clone()
+    };
+    own().map_err(|source| ListenError::Other { port: local_address(listener).map_or(0, |at| at.port()), source })
 }
 
 fn explained(source: io::Error, port: u16, device: Option<&str>) -> ListenError {

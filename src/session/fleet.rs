@@ -44,6 +44,8 @@ pub struct FleetConfig {
     pub port: Option<u16>,
     /// Addresses of this host that peers may connect to, and from which others are; empty: all.
     pub listen: Vec<IpAddr>,
+    /// Listeners that were opened elsewhere (systemd.socket(5)), in place of `port` and `listen`.
+    pub listeners: Vec<Arc<OwnedFd>>,
     /// Policy for slots.
     pub slots: Slots,
     /// Bytes of payload a second for everybody together.
@@ -261,6 +263,12 @@ impl Fleet {
         }
         let place = self.spread.take(0);
         self.order(place.reactor(), Command::Dial { id, address, place });
+    }
+
+    /// Accepts no more connections: the beginning of a graceful end. Peers that are connected are served on. Who comes to a listener
+    /// that was handed in waits there for whoever accepts next.
+    pub fn close_listeners(&mut self) {
+        self.order_all(|| Command::StopListening);
     }
 
     fn now(&self) -> Time {

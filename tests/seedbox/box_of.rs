@@ -83,6 +83,7 @@ fn session() -> SessionConfig {
             driver: Default::default(),
             send: Default::default(),
             listen: Vec::new(),
+            listeners: Vec::new(),
             port: Some(0),
             slots: Default::default(),
             upload_limit: None,

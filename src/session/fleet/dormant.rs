@@ -44,7 +44,7 @@ impl Fleet {
         self.order_all(|| Command::Sleep { id });
     }
 
-    fn order_all(&mut self, command: impl Fn() -> Command) {
+    pub(super) fn order_all(&mut self, command: impl Fn() -> Command) {
         (0..self.reactors.len()).for_each(|reactor| self.order(reactor, command()));
     }
 }

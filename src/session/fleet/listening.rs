@@ -14,8 +14,13 @@ const PORTS: std::ops::RangeInclusive<u16> = 6881..=6889;
 /// How often the kernel is asked for a free port: one that is free at the first address may be taken at another.
 const TRIES: usize = 8;
 
-/// The listeners of each reactor.
+/// The listeners of each reactor: those that were handed in, or new ones.
 pub(super) fn listen(config: &FleetConfig) -> Result<Vec<Vec<OwnedFd>>, FleetError> {
+    if !config.listeners.is_empty() {
+        // each reactor accepts from all of them; the connections are spread evenly afterwards
+        let handed = || config.listeners.iter().map(|listener| sockets::handed_listener(listener)).collect();
+        return (0..config.reactors).map(|_| handed()).collect::<Result<_, ListenError>>().map_err(FleetError::from);
+    }
     let wishes =
         Wishes { addresses: &config.listen, device: config.options.device.as_deref(), reactors: config.reactors };
     wishes.listen(config.port)

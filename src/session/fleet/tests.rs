@@ -1,7 +1,7 @@
 //! Several reactors as one, on real sockets.
 
 use std::io::{Read, Write};
-use std::net::{Ipv4Addr, SocketAddr, TcpStream};
+use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream};
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
@@ -10,6 +10,7 @@ use super::*;
 use crate::ids::{BlockRef, InfoHash, PeerId, PieceIndex};
 use crate::metainfo::Geometry;
 use crate::reactor::Serving;
+use crate::reactor::sockets;
 use crate::storage::Content;
 use crate::wire::{Handshake, Message, Reserved};
 
@@ -18,6 +19,10 @@ const PIECES: u32 = 8;
 const PATIENCE: Duration = Duration::from_secs(60);
 
 fn fleet(reactors: usize) -> Fleet {
+    fleet_on(reactors, Vec::new())
+}
+
+fn fleet_on(reactors: usize, listeners: Vec<Arc<OwnedFd>>) -> Fleet {
     let config = FleetConfig {
         reactors,
         driver: DriverChoice::Auto,
@@ -25,6 +30,7 @@ fn fleet(reactors: usize) -> Fleet {
         port: Some(0),
         slots: Slots::Auto,
         listen: Vec::new(),
+        listeners,
         upload_limit: None,
         download_limit: None,
         peer_limit: None,
@@ -144,4 +150,55 @@ fn peers_and_pieces_are_told_by_all_reactors_and_not_waited_for_at_those_that_en
         fleet.stop().expect("they ran");
         assert!(fleet.peers(TorrentId(1)).await.is_empty() && fleet.pieces(TorrentId(1)).await.is_none());
     });
+}
+
+#[test]
+fn listeners_that_were_handed_in_are_given_back_while_peers_are_served_on() {
+    let folder = tempfile::tempdir().expect("a folder");
+    std::fs::write(folder.path().join("a"), vec![7; (PIECES * PIECE) as usize]).expect("a file");
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
+    runtime.block_on(async {
+        let listener = TcpListener::bind("127.0.0.1:0").expect("loopback");
+        let port = listener.local_addr().expect("bound").port();
+        let handed: Arc<OwnedFd> = Arc::new(listener.try_clone().expect("a descriptor").into());
+        let mut fleet = fleet_on(2, vec![handed]);
+        assert_eq!(fleet.port(), port);
+        fleet.serve(TorrentId(1), &serving(1, folder.path()));
+        assert!(fleet.pieces(TorrentId(1)).await.is_some(), "by then it is served");
+        let mut peers: Vec<TcpStream> = (0..4).map(|_| download(port, 1, 1)).collect();
+        fleet.refresh().expect("reactors run");
+        fleet.close_listeners();
+        assert!(fleet.pieces(TorrentId(1)).await.is_some(), "by then it is closed");
+        // what the kernel had begun to accept may still be; then everybody waits for the next program
+        let end = Instant::now() + PATIENCE;
+        let mut strangers = Vec::new();
+        let accepted = loop {
+            strangers.push(TcpStream::connect(("127.0.0.1", port)).expect("it listens"));
+            match listener.accept() {
+                Ok(accepted) => break accepted,
+                Err(_) => assert!(Instant::now() < end, "it is still accepted"),
+            }
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        };
+        drop(accepted);
+        for peer in &mut peers {
+            let mut request = Vec::new();
+            Message::Request(BlockRef { piece: PieceIndex(2), begin: 0, length: PIECE }).encode(&mut request);
+            peer.write_all(&request).expect("connected");
+            peer.read_exact(&mut [0; PIECE as usize + 13]).expect("it is served on");
+        }
+        fleet.stop().expect("they ran");
+    });
+}
+
+#[test]
+fn what_is_handed_in_and_no_listener_is_refused_with_the_remedy() {
+    let udp = std::net::UdpSocket::bind("127.0.0.1:0").expect("loopback");
+    let listener = TcpListener::bind("127.0.0.1:0").expect("loopback");
+    let connected = TcpStream::connect(listener.local_addr().expect("bound")).expect("it listens");
+    let unix = std::os::unix::net::UnixStream::pair().expect("a pair").0;
+    for wrong in [OwnedFd::from(udp), connected.into(), unix.into()] {
+        let error = sockets::handed_listener(&wrong).expect_err("no listener").to_string();
+        assert!(error.contains("ListenStream="), "{error}");
+    }
 }

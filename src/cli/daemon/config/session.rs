@@ -28,6 +28,7 @@ impl Config {
             driver: network.driver,
             send: network.send,
             listen: network.listen.clone(),
+            listeners: Vec::new(),
             port: network.port.as_ref().map(|port| port.0),
             slots: self.limits.slots,
             upload_limit: self.limits.upload.as_ref().map(|rate| rate.0),
