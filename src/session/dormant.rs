@@ -116,7 +116,9 @@ impl Session {
     }
 
     fn serve_again(&mut self, id: TorrentId) {
-        let Some(body) = self.torrents.get(&id).and_then(|entry| entry.body.as_ref()) else { return };
+        let Some(entry) = self.torrents.get_mut(&id) else { return };
+        entry.dozing = false;
+        let Some(body) = &entry.body else { return };
         let metainfo = &body.metainfo;
         let geometry = metainfo.geometry().clone();
         let payload = Payload::new(Arc::new(geometry.clone()), body.content.clone());
@@ -140,7 +142,7 @@ impl Session {
         let is_idle = |entry: &Entry| entry.body.is_some() && entry.download.is_none() && entry.failure.is_none();
         let idle = self.torrents.iter_mut().filter(|(_, entry)| is_idle(entry) && entry.idle_seconds >= AWAKE_SECONDS);
         for (id, entry) in idle {
-            entry.idle_seconds = 0;
+            (entry.idle_seconds, entry.dozing) = (0, true);
             self.dormant.dozing.push(*id);
         }
         std::mem::take(&mut self.dormant.dozing).into_iter().for_each(|id| self.fleet.sleep(id));
@@ -157,7 +159,8 @@ impl Session {
             entry.sent_before += status.sent;
             let mut served = self.fleet.snapshots().flat_map(|snapshot| &snapshot.torrents);
             let elsewhere = served.any(|torrent| torrent.id == status.id);
-            if self.dormant.enabled && !elsewhere && entry.download.is_none() {
+            // somebody may have asked for it since this was told, and then it is served again
+            if self.dormant.enabled && entry.dozing && !elsewhere && entry.download.is_none() {
                 entry.body = None;
             }
         }

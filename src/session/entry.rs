@@ -57,6 +57,8 @@ pub(super) struct Entry {
     pub(super) body: Option<Body>,
     /// Seconds for which it has had no peer.
     pub(super) idle_seconds: u32,
+    /// It was told to sleep, and has not been served again since.
+    pub(super) dozing: bool,
     pub(super) shared: Shared,
     /// Sent by reactors that keep nothing of it any more.
     pub(super) sent_before: u64,
@@ -84,6 +86,7 @@ impl Entry {
             info_hash,
             body: None,
             idle_seconds: 0,
+            dozing: false,
             shared: Shared::default(),
             sent_before: 0,
             upload_rate: 0,
