@@ -73,6 +73,37 @@ fn nothing_leaves_by_another_interface_than_the_one_named() {
     });
 }
 
+/// Web seeds and peers that are asked for metadata are connected to by other code than the peers of a torrent.
+#[test]
+fn downloads_fetch_from_web_seeds_and_ask_for_metadata_by_the_named_interface_only() {
+    isolated(Family::V4, &[], || {
+        let (right, wrong) = two_neighbours();
+        let workspace = Workspace::new();
+        let content = Content::Single.write(&workspace.folder("source")).remove(0);
+        let (web, peer) = right.inside(|| {
+            let listen = || TcpListener::bind((TRACKER, 0)).expect("a free port");
+            (listen(), listen())
+        });
+        let at = |listener: &TcpListener| listener.local_addr().expect("bound").to_string();
+        let torrent = workspace.path().join("the.torrent").into_os_string().into_string().expect("an ASCII path");
+        let web_seed = format!("http://{}/", at(&web));
+        run(env!("CARGO_BIN_EXE_sower"), &["create", &content, "--output", &torrent, "--web-seed", &web_seed]);
+        let magnet = format!("magnet:?xt=urn:btih:{}&x.pe={}", "1".repeat(40), at(&peer));
+        let leaks = wrong.inside(packets);
+        let download = |source: &str| {
+            let mut command = program::sower();
+            command.args(["get", source, "--json", "--no-tracker", "--port", "0", "--bind-device", "right"]);
+            program::Program::start(command, &workspace.folder(if source == magnet { "magnet" } else { "torrent" }))
+        };
+        let _downloads = [download(&torrent), download(&magnet)];
+        for (listener, who) in [(&web, "the web seed"), (&peer, "the peer with the metadata")] {
+            listener.set_nonblocking(true).expect("a socket");
+            wait_for(who, PATIENCE, || listener.accept().ok());
+        }
+        assert_eq!(frames(&leaks), 0, "packets left by the interface that the routes prefer");
+    });
+}
+
 #[test]
 fn the_embedded_tracker_is_of_the_named_interface_too() {
     isolated(Family::V4, &[], || {
