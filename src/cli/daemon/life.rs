@@ -91,7 +91,7 @@ impl Life {
             Err(error) => return tracing::error!("the configuration stays as it was:\n{error}"),
         }
         let settings = self.file.settings();
-        if let Err(refusal) = self.seedbox.settings(|holding| *holding = settings).await {
+        if let Err(refusal) = self.seedbox.configure(settings).await {
             tracing::error!("the configuration does not hold: {refusal}");
         }
     }

@@ -11,6 +11,7 @@ use crate::shard::PeerStatus;
 
 use super::super::status::Status;
 use super::order::{Added, Addition, Change, Order, Refusal, RefusalKind, Reply};
+use super::place::confine_settings;
 use super::settings::Settings;
 use super::view::View;
 
@@ -49,10 +50,17 @@ impl Seedbox {
         self.ask(|reply| Order::Change(torrents, change, reply)).await
     }
 
-    /// Changes what holds for all: `change` gets what holds now.
+    /// Changes what holds for all: `change` gets what holds now. Folders stay within the roots, which stay as they are.
     pub async fn settings(&self, change: impl FnOnce(&mut Settings)) -> Result<(), Refusal> {
-        let mut settings = Settings::clone(&self.view().settings);
+        let before = self.view().settings.clone();
+        let mut settings = Settings::clone(&before);
         change(&mut settings);
+        confine_settings(&settings, &before)?;
+        self.configure(settings).await
+    }
+
+    /// Replaces what holds for all, roots included: for the configuration, which is the owner's alone.
+    pub async fn configure(&self, settings: Settings) -> Result<(), Refusal> {
         self.ask(|reply| Order::Settings(Box::new(settings), reply)).await
     }
 

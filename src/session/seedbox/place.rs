@@ -66,6 +66,22 @@ pub fn confine(folder: &Path, settings: &Settings) -> Result<PathBuf, Refusal> {
     refuse(RefusalKind::Forbidden, text)
 }
 
+/// Whether a change of settings that a program sends leaves the roots as they are. Folders that are named anew have to lie in them,
+/// or whoever may use an API could make a root of any folder of this host.
+pub(super) fn confine_settings(new: &Settings, old: &Settings) -> Result<(), Refusal> {
+    if new.roots != old.roots {
+        let text = "the folders that content may be in are the owner's to choose: change `roots` in the configuration";
+        return Err(Refusal::new(RefusalKind::Forbidden, text));
+    }
+    let folders = |settings: &Settings| -> Vec<PathBuf> {
+        let categories = settings.categories.values().filter_map(|category| category.folder.clone());
+        let single = settings.incomplete_folder.iter().chain([&settings.download_folder]).cloned();
+        single.chain(settings.watch_folders.iter().cloned()).chain(categories).collect()
+    };
+    let known = folders(old);
+    folders(new).iter().filter(|folder| !known.contains(folder)).try_for_each(|folder| confine(folder, old).map(drop))
+}
+
 /// What is there of `path` is resolved; the rest must be plain names.
 fn resolve(path: &Path) -> io::Result<PathBuf> {
     match path.canonicalize() {
@@ -83,6 +99,7 @@ fn resolve(path: &Path) -> io::Result<PathBuf> {
 
 #[cfg(test)]
 mod tests {
+    use super::super::settings::Category;
     use super::*;
 
     #[test]
@@ -101,6 +118,24 @@ mod tests {
         assert_eq!(kind("new/../../x"), Err(RefusalKind::Environment));
         assert_eq!(kind("dead/x"), Err(RefusalKind::Environment));
         assert_eq!(kind("/etc"), Err(RefusalKind::Forbidden));
+        let mut wider = settings.clone();
+        wider.download_folder = root.join("new");
+        wider.categories.insert("films".into(), Category { folder: Some(root.join("films")) });
+        assert_eq!(confine_settings(&wider, &settings), Ok(()));
+        for folder in ["/", "/etc", "out"].map(|folder| root.join(folder)) {
+            let categories = [("etc".to_owned(), Category { folder: Some(folder.clone()) })].into();
+            let tries = [
+                Settings { download_folder: folder.clone(), ..settings.clone() },
+                Settings { incomplete_folder: Some(folder.clone()), ..settings.clone() },
+                Settings { watch_folders: vec![folder.clone()], ..settings.clone() },
+                Settings { roots: vec![folder.clone()], ..settings.clone() },
+                Settings { categories, ..settings.clone() },
+            ];
+            for wider in tries {
+                let kind = confine_settings(&wider, &settings).map_err(|refusal| refusal.kind);
+                assert_eq!(kind, Err(RefusalKind::Forbidden), "{wider:?}");
+            }
+        }
         assert_eq!(confine(Path::new("x"), &settings).map_err(|refusal| refusal.kind), Err(RefusalKind::Invalid));
     }
 }
