@@ -17,6 +17,8 @@ pub struct Context {
     pub guard: Guard,
     /// Metrics are shown to whoever asks, without the token.
     pub open_metrics: bool,
+    /// Metrics tell of each torrent, whether that was asked for or not.
+    pub metrics_per_torrent: bool,
     /// Places for clients that hear of events.
     pub(super) listeners: Arc<Semaphore>,
 }
@@ -24,6 +26,12 @@ pub struct Context {
 impl Context {
     /// Behind `guard`, metrics included.
     pub fn new(seedbox: Seedbox, guard: Guard) -> Context {
-        Context { seedbox, guard, open_metrics: false, listeners: Arc::new(Semaphore::new(API_LISTENERS)) }
+        Context {
+            seedbox,
+            guard,
+            open_metrics: false,
+            metrics_per_torrent: false,
+            listeners: Arc::new(Semaphore::new(API_LISTENERS)),
+        }
     }
 }

@@ -49,13 +49,14 @@ async fn metrics(
         Err(refusal) => return (StatusCode::SERVICE_UNAVAILABLE, format!("{refusal}\n")).into_response(),
     };
     let view = context.seedbox.view();
+    let each = context.metrics_per_torrent || wanted.torrents > 0;
     // files of /proc, and ten thousand names: not on a thread that others wait for
     let written = tokio::task::spawn_blocking(move || {
         let mut text = Text::default();
         torrents::write(&view, &mut text);
         engine::write(&status, &mut text);
         process::write(&status, &mut text);
-        if wanted.torrents > 0 {
+        if each {
             torrents::write_each(&view, &mut text);
         }
         text.finish()

@@ -92,6 +92,7 @@ async fn daemon(file: ConfigFile, state: PathBuf) -> anyhow::Result<ExitCode> {
     let (end, ending) = watch::channel(false);
     let mut context = Context::new(seedbox.clone(), Guard::new(token));
     context.open_metrics = file.config().api.metrics_open;
+    context.metrics_per_torrent = file.config().api.metrics_per_torrent;
     eprintln!("peers: port {}; API: {}", seedbox.view().totals.port, addresses(&doors));
     let serving = tokio::spawn(server::serve(Arc::new(context), doors, ending));
     let mut life = Life::new(signals, seedbox.clone(), file);
