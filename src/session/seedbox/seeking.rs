@@ -1,5 +1,6 @@
 //! Torrents of which only a link is known: magnets, and addresses of torrent files.
 
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
 use std::time::Duration;
@@ -112,7 +113,9 @@ impl Keeper {
             (row.numbers.wanted, row.numbers.left) = (wanted, wanted);
         });
         if let Some(kept) = self.torrents.get_mut(&id) {
-            kept.magnet = None;
+            // peers that the link names are asked for the content, too
+            let named = kept.magnet.take().map(|magnet| magnet.peers).unwrap_or_default();
+            kept.peers.extend(named.iter().filter_map(|peer| peer.parse::<SocketAddr>().ok()));
         }
         self.settle(id).await;
         self.save(id);
