@@ -38,7 +38,7 @@ impl Daemon {
         let address = free_address();
         let program = std::env::var_os("SOWER_BINARY").unwrap_or_else(|| env!("CARGO_BIN_EXE_sower").into());
         let mut command = Command::new(program);
-        command.args(["daemon", "--api", &address.to_string(), "--port", "0", "--state"]);
+        command.args(["daemon", "--api", &address.to_string(), "--listen", "127.0.0.1", "--port", "0", "--state"]);
         command.arg(folder.path().join("state")).arg("--downloads").arg(folder.path().join("data"));
         let mut process = Process::start(command, "daemon", folder.path(), false);
         wait_for("the daemon to listen", PATIENCE, || {

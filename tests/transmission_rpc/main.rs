@@ -5,6 +5,7 @@
 //! What is missing on this machine is named by a line that starts with SKIPPED.
 
 mod daemon;
+mod downloads;
 mod gate;
 mod hostile;
 #[path = "../clients/process.rs"]
