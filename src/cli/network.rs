@@ -72,7 +72,6 @@ impl NetworkArgs {
             send: self.send,
             port: self.port,
             listen: self.listen.clone(),
-            listeners: Vec::new(),
             slots: self.slots,
             upload_limit: self.upload_limit,
             download_limit: None,
@@ -86,6 +85,7 @@ impl NetworkArgs {
                 unsent_low_water_bytes: self.unsent_limit,
                 ..Options::default()
             },
+            listeners: Vec::new(),
             downloads: false,
         }
     }

@@ -169,6 +169,16 @@ pub(super) fn stream(address: SocketAddr) -> io::Result<Socket> {
     Socket::new(Domain::for_address(address), kind, Some(Protocol::TCP))
 }
 
+/// Lets connections of a socket that listens already come by one network interface only, if one is named.
+pub fn keep_to_device(socket: impl AsFd, device: Option<&str>) -> Result<(), ListenError> {
+    let port = local_address(&socket).map_or(0, |address| address.port());
+    // saying so again takes a privilege
+    if SockRef::from(&socket).device().is_ok_and(|now| now.as_deref() == device.map(str::as_bytes)) {
+        return Ok(());
+    }
+    bind_device(socket, device).map_err(|source| explained(source, port, device))
+}
+
 /// Begins to connect with the system's options; see [`Options::connect`].
 pub fn connect(address: SocketAddr) -> io::Result<OwnedFd> {
     Options::default().connect(address)

@@ -29,6 +29,8 @@ use crate::shard::{Config, TorrentStatus};
 use crate::storage::Payload;
 use crate::transmit::{SendMode, Transmitter};
 
+pub use listening::listen;
+
 use limits::Limits;
 
 /// How reactors are run.
@@ -44,7 +46,7 @@ pub struct FleetConfig {
     pub port: Option<u16>,
     /// Addresses of this host that peers may connect to, and from which others are; empty: all.
     pub listen: Vec<IpAddr>,
-    /// Listeners that were opened elsewhere (systemd.socket(5)), in place of `port` and `listen`.
+    /// Sockets that listen already, in place of `port` and `listen`: see [`listen`].
     pub listeners: Vec<Arc<OwnedFd>>,
     /// Policy for slots.
     pub slots: Slots,
@@ -118,7 +120,7 @@ impl Fleet {
         let mut options = config.options.clone();
         let congestion = congestion::choose(&config.congestion, &mut options);
         options.sources = config.listen.iter().filter(|address| !address.is_unspecified()).copied().collect();
-        let listeners = listening::listen(config)?;
+        let listeners = listening::of_each_reactor(config)?;
         // what `auto` comes to on this machine
         let send = Transmitter::new(config.send)?.mode();
         let port = listening::port_of(&listeners[0][0])?;

@@ -28,7 +28,7 @@ pub mod web_seed;
 pub use config::{SessionConfig, SessionError, TrackerChoice};
 pub use descriptors::{connections_within, raise_descriptor_limit};
 pub use downloading::Download;
-pub use fleet::{Fleet, FleetConfig, FleetError};
+pub use fleet::{Fleet, FleetConfig, FleetError, listen};
 pub use identity::{CLIENT, USER_AGENT, fresh_key, fresh_peer_id};
 pub use seeding::{Farewell, Session, Torrent};
 pub use status::{DownloadView, Flow, ReactorView, Status, TorrentState, TorrentView, TrackerView, Ways};

@@ -3,6 +3,7 @@
 use std::io;
 use std::net::IpAddr;
 use std::os::fd::OwnedFd;
+use std::sync::Arc;
 
 use crate::limits::LISTEN_BACKLOG;
 use crate::reactor::sockets::{self, Family, ListenError, Listening};
@@ -14,13 +15,40 @@ const PORTS: std::ops::RangeInclusive<u16> = 6881..=6889;
 /// How often the kernel is asked for a free port: one that is free at the first address may be taken at another.
 const TRIES: usize = 8;
 
-/// The listeners of each reactor: those that were handed in, or new ones.
-pub(super) fn listen(config: &FleetConfig) -> Result<Vec<Vec<OwnedFd>>, FleetError> {
-    if !config.listeners.is_empty() {
-        // each reactor accepts from all of them; the connections are spread evenly afterwards
-        let handed = || config.listeners.iter().map(|listener| sockets::handed_listener(listener)).collect();
-        return (0..config.reactors).map(|_| handed()).collect::<Result<_, ListenError>>().map_err(FleetError::from);
+/// Opens the sockets that a fleet would listen on, for a caller that wants to have them too; they go into
+/// [`FleetConfig::listeners`]. Address by address, one for each reactor.
+pub fn listen(config: &FleetConfig) -> Result<Vec<Arc<OwnedFd>>, FleetError> {
+    let mut of_reactors: Vec<_> = open(config)?.into_iter().map(Vec::into_iter).collect();
+    let mut in_order = Vec::new();
+    while let Some(one) = of_reactors.iter_mut().map(Iterator::next).collect::<Option<Vec<_>>>() {
+        in_order.extend(one.into_iter().map(Arc::new));
     }
+    Ok(in_order)
+}
+
+/// The listeners of each reactor.
+pub(super) fn of_each_reactor(config: &FleetConfig) -> Result<Vec<Vec<OwnedFd>>, FleetError> {
+    match config.listeners.as_slice() {
+        [] => open(config),
+        given => spread(given, config.reactors, config.options.device.as_deref()),
+    }
+}
+
+/// Every reactor gets a socket, and every socket a reactor, or connections would wait at it for ever. Reactors without one of their own
+/// share.
+fn spread(given: &[Arc<OwnedFd>], reactors: usize, device: Option<&str>) -> Result<Vec<Vec<OwnedFd>>, FleetError> {
+    let mut listeners: Vec<Vec<OwnedFd>> = (0..reactors).map(|_| Vec::new()).collect();
+    for (number, socket) in given.iter().enumerate() {
+        sockets::keep_to_device(&**socket, device)?;
+        let takers = if given.len() < reactors { 0..reactors } else { number % reactors..number % reactors + 1 };
+        for taker in takers {
+            listeners[taker].push(sockets::handed_listener(socket)?);
+        }
+    }
+    Ok(listeners)
+}
+
+fn open(config: &FleetConfig) -> Result<Vec<Vec<OwnedFd>>, FleetError> {
     let wishes =
         Wishes { addresses: &config.listen, device: config.options.device.as_deref(), reactors: config.reactors };
     wishes.listen(config.port)
@@ -106,6 +134,22 @@ mod tests {
             assert!(TcpStream::connect(("127.0.0.3", ports[0])).is_ok());
             assert!(TcpStream::connect(("127.0.0.2", ports[0])).is_err(), "nobody listens there");
         }
+    }
+
+    #[test]
+    fn sockets_that_are_there_already_go_round_and_none_is_left_without_a_reactor() {
+        let wishes = Wishes { addresses: &["127.0.0.1".parse().expect("an address")], device: None, reactors: 1 };
+        let open = || Arc::new(wishes.listen(Some(0)).expect("any port").remove(0).remove(0));
+        let counts = |sockets: usize, reactors: usize| {
+            let given: Vec<_> = (0..sockets).map(|_| open()).collect();
+            let spread = spread(&given, reactors, None).expect("sockets can be shared");
+            spread.iter().map(Vec::len).collect::<Vec<_>>()
+        };
+        assert_eq!(counts(1, 1), [1]);
+        assert_eq!(counts(1, 3), [1, 1, 1], "one for all");
+        assert_eq!(counts(2, 3), [2, 2, 2]);
+        assert_eq!(counts(3, 2), [2, 1]);
+        assert_eq!(counts(4, 2), [2, 2]);
     }
 
     #[test]

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use tokio::sync::{mpsc, oneshot, watch};
 
 use crate::discovery::TrackerStatus;
+use crate::filter::IpFilter;
 use crate::ids::TorrentId;
 use crate::metainfo::Metainfo;
 use crate::shard::PeerStatus;
@@ -87,6 +88,11 @@ impl Seedbox {
     /// Numbers of the engine: reactors, sending paths, disk.
     pub async fn engine(&self) -> Result<Arc<Status>, Refusal> {
         self.ask(Order::Engine).await
+    }
+
+    /// Keeps away from the addresses of `filter`, and no longer from those of an earlier one. Peers that it has are let go.
+    pub async fn filter(&self, filter: Arc<IpFilter>) -> Result<(), Refusal> {
+        self.ask(|reply| Order::Filter(filter, reply)).await
     }
 
     /// Ends in order: trackers hear `stopped`, state is on disk when this returns.

@@ -226,6 +226,10 @@ impl Keeper {
             Order::Peers(id, reply) => self.tell_peers(id, reply),
             Order::Pieces(id, reply) => self.tell_pieces(id, reply),
             Order::Engine(reply) => drop(reply.send(Ok(self.session.status().clone()))),
+            Order::Filter(filter, reply) => {
+                self.session.fleet.set_filter(&filter);
+                self.answer(reply, Ok(()));
+            }
             Order::Shutdown(reply) => self.ending = Some(reply),
         }
     }

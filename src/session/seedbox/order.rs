@@ -12,6 +12,7 @@ use super::super::status::Status;
 use super::choice::{Choice, FilePriority, LimitChoice};
 use super::settings::Settings;
 use crate::discovery::TrackerStatus;
+use crate::filter::IpFilter;
 use crate::metainfo::Metainfo;
 use crate::shard::PeerStatus;
 
@@ -241,6 +242,8 @@ pub enum Order {
     Pieces(TorrentId, Reply<Vec<u8>>),
     /// Numbers of the engine.
     Engine(Reply<Arc<Status>>),
+    /// Keeps away from other addresses than before.
+    Filter(Arc<IpFilter>, Reply<()>),
     /// Ends.
     Shutdown(Reply<()>),
 }

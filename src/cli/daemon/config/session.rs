@@ -1,5 +1,7 @@
 //! What the engine is started with.
 
+use std::net::{IpAddr, Ipv6Addr};
+
 use crate::reactor::sockets::Options;
 use crate::session::{FleetConfig, SessionConfig, connections_within};
 
@@ -22,14 +24,15 @@ impl Config {
         let network = &self.network;
         // a session that downloads has one reactor
         let reactors = network.reactors.as_ref().map_or(1, |reactors| usize::try_from(reactors.0).unwrap_or(1));
+        // all of this host is what the engine takes when none is named
+        let all = network.listen.iter().all(|address| *address == IpAddr::V6(Ipv6Addr::UNSPECIFIED));
         let connections = usize::try_from(network.connections.0).unwrap_or(usize::MAX);
         FleetConfig {
             reactors,
             driver: network.driver,
             send: network.send,
-            listen: network.listen.clone(),
-            listeners: Vec::new(),
             port: network.port.as_ref().map(|port| port.0),
+            listen: if all { Vec::new() } else { network.listen.clone() },
             slots: self.limits.slots,
             upload_limit: self.limits.upload.as_ref().map(|rate| rate.0),
             download_limit: self.limits.download.as_ref().map(|rate| rate.0),
@@ -43,6 +46,7 @@ impl Config {
                 unsent_low_water_bytes: network.unsent_limit.as_ref().map(|limit| limit.0),
                 ..Options::default()
             },
+            listeners: Vec::new(),
             downloads: true,
         }
     }
