@@ -12,6 +12,7 @@ pub mod daemon;
 mod get;
 mod lab;
 mod network;
+mod notify;
 mod picture;
 mod progress;
 mod scratch;

@@ -1,13 +1,22 @@
-//! What happens to a daemon between its start and its end: signals, and settings that a client changed.
+//! What happens to a daemon between its start and its end: signals, settings that a client changed, what its manager wants to hear.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::watch;
+use tokio::time::{Interval, MissedTickBehavior};
 
+use crate::cli::notify::{Notifier, watchdog};
+use crate::cli::units::Rate;
 use crate::session::seedbox::{Seedbox, Settings, View};
 
+use super::blocklist;
 use super::config::ConfigFile;
+use super::logs::Log;
+
+/// Between two lines of status, and two looks at what the log left out.
+const ROUND: Duration = Duration::from_secs(5);
 
 /// Signals of a daemon.
 pub(super) struct Signals {
@@ -37,33 +46,40 @@ impl Signals {
 
 /// See the module.
 pub(super) struct Life {
-    signals: Signals,
-    seedbox: Seedbox,
-    views: watch::Receiver<Arc<View>>,
-    file: ConfigFile,
-    /// Settings that were looked at last.
-    seen: Arc<Settings>,
+    pub(super) signals: Signals,
+    pub(super) seedbox: Seedbox,
+    pub(super) file: ConfigFile,
+    pub(super) log: Log,
+    pub(super) manager: Notifier,
 }
 
 enum Event {
     End,
     Reload,
     View,
+    Round,
 }
 
 impl Life {
-    pub(super) fn new(signals: Signals, seedbox: Seedbox, file: ConfigFile) -> Life {
-        let (views, seen) = (seedbox.watch(), seedbox.view().settings.clone());
-        Life { signals, seedbox, views, file, seen }
-    }
-
     /// Until the first wish that it ends.
     pub(super) async fn run(&mut self) {
+        let mut views = self.seedbox.watch();
+        let mut seen = views.borrow_and_update().settings.clone();
+        let mut round = every(ROUND);
+        tokio::spawn(tell_that_it_lives(self.seedbox.clone()));
+        self.manager.ready();
         loop {
-            match self.event().await {
-                Event::End => return,
+            let event = tokio::select! {
+                event = self.signals.next() => event,
+                // an error: the keeper is gone, and there is nothing left to run
+                changed = views.changed() => changed.map_or(Event::End, |()| Event::View),
+                _ = round.tick() => Event::Round,
+            };
+            match event {
+                Event::End => return self.manager.stopping(),
                 Event::Reload => self.reload().await,
-                Event::View => self.keep_settings(),
+                Event::View => self.keep_settings(&mut views, &mut seen),
+                Event::Round => self.round(&views),
             }
         }
     }
@@ -73,37 +89,40 @@ impl Life {
         while !matches!(self.signals.next().await, Event::End) {}
     }
 
-    async fn event(&mut self) -> Event {
-        tokio::select! {
-            event = self.signals.next() => event,
-            changed = self.views.changed() => match changed {
-                Ok(()) => Event::View,
-                // the keeper is gone: there is nothing left to run
-                Err(_) => Event::End,
-            },
-        }
-    }
-
     /// Reads the configuration again. Peers notice nothing of it.
     async fn reload(&mut self) {
+        self.manager.reloading();
         match self.file.reload() {
-            Ok(reload) => tracing::info!("{} was read again; {reload}", self.file.path().display()),
-            Err(error) => return tracing::error!("the configuration stays as it was:\n{error}"),
+            Ok(reload) => {
+                tracing::info!("{} was read again; {reload}", self.file.path().display());
+                self.apply().await;
+            }
+            Err(error) => tracing::error!("the configuration stays as it was:\n{error}"),
         }
-        let settings = self.file.settings();
-        if let Err(refusal) = self.seedbox.configure(settings).await {
+        self.manager.ready();
+    }
+
+    async fn apply(&mut self) {
+        let (settings, config) = (self.file.settings(), self.file.config());
+        self.log.set_level(&config.log.level);
+        let filter = read_lists(&self.file).await;
+        let holds = match self.seedbox.configure(settings).await {
+            Ok(()) => self.seedbox.filter(filter).await,
+            refused => refused,
+        };
+        if let Err(refusal) = holds {
             tracing::error!("the configuration does not hold: {refusal}");
         }
     }
 
     /// Writes into the file what a client changed.
-    fn keep_settings(&mut self) {
-        let settings = self.views.borrow_and_update().settings.clone();
-        if Arc::ptr_eq(&settings, &self.seen) {
+    fn keep_settings(&mut self, views: &mut watch::Receiver<Arc<View>>, seen: &mut Arc<Settings>) {
+        let settings = views.borrow_and_update().settings.clone();
+        if Arc::ptr_eq(&settings, seen) {
             return;
         }
-        self.seen = settings;
-        match self.file.save_settings(&self.seen) {
+        *seen = settings;
+        match self.file.save_settings(seen) {
             Ok(saved) if saved.keys.is_empty() => {}
             Ok(saved) => {
                 tracing::info!("{}: a client changed {}", self.file.path().display(), saved.keys.join(", "));
@@ -114,4 +133,40 @@ impl Life {
             Err(error) => tracing::warn!("{error}"),
         }
     }
+
+    fn round(&mut self, views: &watch::Receiver<Arc<View>>) {
+        self.log.tell_left_out();
+        let view = views.borrow().clone();
+        let (totals, torrents) = (&view.totals, view.rows.len());
+        let (up, down) = (Rate(totals.upload_rate), Rate(totals.download_rate));
+        let peers = totals.connections;
+        self.manager.status(&format!("{torrents} torrents, {peers} connections, {up} sent, {down} received"));
+    }
+}
+
+/// The lists of blocked addresses; some have a million lines.
+pub(super) async fn read_lists(file: &ConfigFile) -> Arc<crate::filter::IpFilter> {
+    let (config, folder) = (file.config().filter.clone(), file.folder().to_owned());
+    tokio::task::spawn_blocking(move || blocklist::read(&config, &folder)).await.unwrap_or_default()
+}
+
+/// Tells the manager that the keeper answers, as often as it wants to hear that. A keeper that hangs is not excused by a thread that
+/// does not.
+async fn tell_that_it_lives(seedbox: Seedbox) {
+    let Some(period) = watchdog() else { return };
+    let Ok(manager) = Notifier::from_environment() else { return };
+    let mut tick = every(period);
+    loop {
+        tick.tick().await;
+        match seedbox.engine().await {
+            Ok(_) => manager.lives(),
+            Err(_) => return,
+        }
+    }
+}
+
+fn every(period: Duration) -> Interval {
+    let mut interval = tokio::time::interval(period);
+    interval.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    interval
 }

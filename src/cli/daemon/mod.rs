@@ -1,8 +1,11 @@
 //! `sower daemon`: a seedbox that runs for months, driven through its APIs.
 
+mod blocklist;
 pub mod config;
 mod flags;
+mod inherited;
 mod life;
+mod logs;
 
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
@@ -18,9 +21,13 @@ use crate::api::server::{self, Doors};
 use crate::session::raise_descriptor_limit;
 use crate::session::seedbox::{Seedbox, SeedboxConfig};
 
+use super::notify::Notifier;
+
 use config::{Api, Beside, ConfigFile};
 use flags::Flags;
+use inherited::Inherited;
 use life::{Life, Signals};
+use logs::Log;
 
 /// Arguments of `sower daemon`.
 #[derive(clap::Args, Debug)]
@@ -54,9 +61,7 @@ pub(super) fn run(args: Args) -> anyhow::Result<ExitCode> {
     let path = args.config.clone().unwrap_or_else(|| args.state.join("config.toml"));
     let looks = args.check_config || args.print_config;
     let state = if looks { std::path::absolute(&args.state)? } else { make_folder(&args.state)? };
-    if !looks && ConfigFile::make(&path).with_context(|| format!("cannot make {}", path.display()))? {
-        eprintln!("made {}: every key of the configuration stands there", path.display());
-    }
+    let made = !looks && ConfigFile::make(&path).with_context(|| format!("cannot make {}", path.display()))?;
     let beside = Beside { flags: args.flags.0, ..Beside::from_environment() };
     let file = match ConfigFile::load(path, state.clone(), beside) {
         Ok(file) => file,
@@ -77,25 +82,33 @@ pub(super) fn run(args: Args) -> anyhow::Result<ExitCode> {
         .enable_all()
         .build()
         .context("cannot start the control threads")?;
-    runtime.block_on(daemon(file, state))
+    let log = Log::start(&file.config().log);
+    if made {
+        tracing::info!("made {}: every key of the configuration stands there", file.path().display());
+    }
+    runtime.block_on(daemon(file, state, log))
 }
 
-async fn daemon(file: ConfigFile, state: PathBuf) -> anyhow::Result<ExitCode> {
+async fn daemon(file: ConfigFile, state: PathBuf, log: Log) -> anyhow::Result<ExitCode> {
     let signals = Signals::new()?;
+    let mut inherited = Inherited::take()?;
+    let manager = Notifier::from_environment().context("the service manager cannot be told how it goes")?;
     let settings = file.settings();
     make_folder(&settings.download_folder)?;
     let token = Token::of_folder(&state)?;
-    let doors = open_doors(&file.config().api, &state)?;
-    let session = file.config().session(raise_descriptor_limit());
+    let doors = open_doors(&file.config().api, &state, &mut inherited, &manager)?;
+    let mut session = file.config().session(raise_descriptor_limit());
+    session.fleet.listeners = inherited.open_peers(&session.fleet, &manager)?;
     let config = SeedboxConfig { session, state: state.clone(), settings };
     let (seedbox, keeper) = Seedbox::start(config).await?;
+    seedbox.filter(life::read_lists(&file).await).await?;
     let (end, ending) = watch::channel(false);
     let mut context = Context::new(seedbox.clone(), Guard::new(token));
     context.open_metrics = file.config().api.metrics_open;
     context.metrics_per_torrent = file.config().api.metrics_per_torrent;
-    eprintln!("peers: port {}; API: {}", seedbox.view().totals.port, addresses(&doors));
+    tracing::info!("peers: port {}; API: {}", seedbox.view().totals.port, addresses(&doors));
     let serving = tokio::spawn(server::serve(Arc::new(context), doors, ending));
-    let mut life = Life::new(signals, seedbox.clone(), file);
+    let mut life = Life { signals, seedbox: seedbox.clone(), file, log, manager };
     life.run().await;
     end.send_replace(true);
     tokio::select! {
@@ -109,12 +122,10 @@ fn make_folder(folder: &Path) -> anyhow::Result<PathBuf> {
     folder.canonicalize().with_context(|| format!("cannot use {}", folder.display()))
 }
 
-fn open_doors(api: &Api, state: &Path) -> anyhow::Result<Doors> {
+fn open_doors(api: &Api, state: &Path, inherited: &mut Inherited, manager: &Notifier) -> anyhow::Result<Doors> {
     let mut doors = Doors::default();
     doors.names.extend(api.hosts.iter().map(|host| host.0.clone()));
-    for address in &api.listen {
-        doors.open_tcp(*address)?;
-    }
+    inherited.open_doors(api, &mut doors, manager)?;
     if let Some(socket) = &api.socket {
         doors.open_unix(&socket.below(state))?;
     }

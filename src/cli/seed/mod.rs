@@ -1,7 +1,6 @@
 //! `sower seed`: from a path to a running seeder, in one command.
 
 mod holdbacks;
-mod notify;
 mod prepare;
 mod view;
 

@@ -12,8 +12,8 @@ use crate::ids::TorrentId;
 use crate::reactor::TurnTimes;
 use crate::session::{CLIENT, Farewell, ReactorView, Session, Status, TorrentState, TorrentView, TrackerView};
 
-use super::notify::Notifier;
 use super::prepare::Announced;
+use crate::cli::notify::Notifier;
 
 /// Torrents and peers in the live view: what fits a small window.
 const TORRENTS_SHOWN: usize = 12;

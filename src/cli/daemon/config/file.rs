@@ -76,6 +76,11 @@ impl ConfigFile {
         &self.path
     }
 
+    /// The state folder.
+    pub fn folder(&self) -> &Path {
+        &self.folder
+    }
+
     /// What holds for all torrents.
     pub fn settings(&self) -> Settings {
         self.config.settings(&self.folder)

@@ -55,7 +55,7 @@ macro_rules! config {
             }
 
             /// Name, text and keys of each section.
-            fn sections() -> Vec<(&'static str, &'static [&'static str], &'static [Key])> {
+            pub(crate) fn sections() -> Vec<(&'static str, &'static [&'static str], &'static [Key])> {
                 vec![$(($section::NAME, $section::ABOUT, $section::KEYS)),*]
             }
 

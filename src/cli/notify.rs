@@ -2,37 +2,74 @@
 //! socket that `NOTIFY_SOCKET` names; without one nothing is said.
 
 use std::ffi::OsStr;
-use std::io;
+use std::io::{self, IoSlice};
+use std::os::fd::BorrowedFd;
 use std::os::linux::net::SocketAddrExt;
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::net::{SocketAddr, UnixDatagram};
+use std::time::Duration;
+
+use rustix::net::{SendAncillaryBuffer, SendAncillaryMessage, SendFlags, sendmsg};
+use rustix::time::{ClockId, clock_gettime};
 
 /// The way to the service manager, if there is one.
 #[derive(Default)]
-pub(super) struct Notifier {
+pub(crate) struct Notifier {
     socket: Option<UnixDatagram>,
     status: String,
 }
 
 impl Notifier {
     /// To the manager that the environment names.
-    pub(super) fn from_environment() -> io::Result<Notifier> {
+    pub(crate) fn from_environment() -> io::Result<Notifier> {
         let socket = std::env::var_os("NOTIFY_SOCKET").map(|address| connect(&address)).transpose()?;
         Ok(Notifier { socket, status: String::new() })
     }
 
     /// It seeds.
-    pub(super) fn ready(&self) {
+    pub(crate) fn ready(&self) {
         self.say("READY=1");
     }
 
     /// It ends, and may take a while.
-    pub(super) fn stopping(&self) {
+    pub(crate) fn stopping(&self) {
         self.say("STOPPING=1\nSTATUS=telling the trackers");
     }
 
+    /// It reads its configuration again; [`Notifier::ready`] says that it is done. The manager tells by the clock which of two reloads
+    /// that was.
+    pub(crate) fn reloading(&self) {
+        let now = clock_gettime(ClockId::Monotonic);
+        self.say(&format!("RELOADING=1\nMONOTONIC_USEC={}", now.tv_sec * 1_000_000 + now.tv_nsec / 1_000));
+    }
+
+    /// It lives: the manager starts it anew where that is not said in time, see [`watchdog`].
+    pub(crate) fn lives(&self) {
+        self.say("WATCHDOG=1");
+    }
+
+    /// The manager keeps these sockets under this name, and gives them to whoever is started next. It keeps one of each: what it has
+    /// already it closes.
+    pub(crate) fn keep(&self, name: &str, sockets: &[BorrowedFd<'_>]) {
+        let Some(socket) = &self.socket else { return };
+        for sockets in sockets.chunks(SOCKETS_AT_ONCE) {
+            let mut space = [std::mem::MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(SOCKETS_AT_ONCE))];
+            let mut rights = SendAncillaryBuffer::new(&mut space);
+            rights.push(SendAncillaryMessage::ScmRights(sockets));
+            // a listener has nothing to say by which the manager could tell that nobody is there
+            let text = format!("FDSTORE=1\nFDPOLL=0\nFDNAME={name}");
+            // a manager without a place for them (FileDescriptorStoreMax=) closes them: the next start opens its own
+            let _ = sendmsg(socket, &[IoSlice::new(text.as_bytes())], &mut rights, SendFlags::empty());
+        }
+    }
+
+    /// The manager keeps sockets of this name no more.
+    pub(crate) fn let_go(&self, name: &str) {
+        self.say(&format!("FDSTOREREMOVE=1\nFDNAME={name}"));
+    }
+
     /// What it does, in one line; the same line is not sent again.
-    pub(super) fn status(&mut self, line: &str) {
+    pub(crate) fn status(&mut self, line: &str) {
         if self.socket.is_some() && self.status != line {
             line.clone_into(&mut self.status);
             // a line end would begin another assignment
@@ -46,6 +83,15 @@ impl Notifier {
             let _ = socket.send(what.as_bytes());
         }
     }
+}
+
+/// Sockets in one datagram; the kernel takes 253.
+const SOCKETS_AT_ONCE: usize = 16;
+
+/// How often the manager wants to hear that this process lives: twice within the time after which it acts, as sd_watchdog_enabled(3)
+/// advises.
+pub(crate) fn watchdog() -> Option<Duration> {
+    sd_notify::watchdog_enabled().map(|patience| patience / 2)
 }
 
 fn connect(address: &OsStr) -> io::Result<UnixDatagram> {
@@ -77,6 +123,8 @@ mod tests {
         notifier.status("hashing");
         notifier.ready();
         notifier.status("a\nREADY=0");
+        notifier.lives();
+        notifier.let_go("peers");
         notifier.stopping();
         let mut buffer = [0; 256];
         let mut next = || {
@@ -91,7 +139,14 @@ mod tests {
     fn the_manager_hears_each_thing_once_by_either_kind_of_address() {
         let folder = tempfile::tempdir().expect("a folder");
         let path = folder.path().join("notify");
-        let expected = ["STATUS=hashing", "READY=1", "STATUS=a READY=0", "STOPPING=1\nSTATUS=telling the trackers"];
+        let expected = [
+            "STATUS=hashing",
+            "READY=1",
+            "STATUS=a READY=0",
+            "WATCHDOG=1",
+            "FDSTOREREMOVE=1\nFDNAME=peers",
+            "STOPPING=1\nSTATUS=telling the trackers",
+        ];
         let by_path = UnixDatagram::bind(&path).expect("a socket");
         assert_eq!(heard_from(&by_path, path.as_os_str()), expected);
 
