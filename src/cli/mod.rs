@@ -11,6 +11,7 @@ mod create;
 pub mod daemon;
 mod get;
 mod lab;
+mod man;
 mod network;
 mod notify;
 mod picture;
@@ -39,6 +40,8 @@ enum Command {
     // one line a subcommand: its file holds `Args` and `run(Args) -> anyhow::Result<ExitCode>`
     /// Measure a seeder, this one or any other, with simulated leechers.
     Bench(bench::Args),
+    /// Print what makes a shell complete the commands.
+    Completions(man::CompletionArgs),
     /// Make a torrent file of a file or folder.
     Create(create::Args),
     /// Run a seedbox: thousands of torrents, driven by the programs you have.
@@ -47,6 +50,8 @@ enum Command {
     Get(get::Args),
     /// Client-server against peer-to-peer distribution, in theory and experiment.
     Lab(lab::Args),
+    /// Write the man pages.
+    Man(man::Args),
     /// Seed files, folders or torrents: make, track, serve.
     Seed(seed::Args),
     /// Print what a torrent file says.
@@ -66,10 +71,12 @@ pub fn main() -> ExitCode {
     let _ = rustix::thread::disable_transparent_huge_pages(true);
     let result = match Cli::parse().command {
         Command::Bench(args) => bench::run(args),
+        Command::Completions(args) => man::completions(args),
         Command::Create(args) => create::run(args),
         Command::Daemon(args) => daemon::run(args),
         Command::Get(args) => get::run(args),
         Command::Lab(args) => lab::run(args),
+        Command::Man(args) => man::run(args),
         Command::Seed(args) => seed::run(args),
         Command::Show(args) => show::run(args),
         Command::Tracker(args) => tracker::run(args),

@@ -4,6 +4,7 @@ mod configured;
 mod daemon;
 mod life;
 mod logs;
+mod manual;
 mod sockets;
 mod units;
 
