@@ -12,7 +12,8 @@
 //! | 5 | `transmit` |
 //! | 6 | `reactor` `tracker` `discovery` |
 //! | 7 | `session` |
-//! | 8 | `cli` |
+//! | 8 | `api` |
+//! | 9 | `cli` |
 //! | side | `picture` `load` `lab` |
 
 pub mod api;
