@@ -5,6 +5,7 @@
 //! on the control thread; [`Session::turn`] is its second hand.
 
 mod addresses;
+mod announcing;
 mod config;
 mod descriptors;
 mod dialling;

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, HashMap};
 use std::io;
-use std::net::{IpAddr, SocketAddr};
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
@@ -10,19 +10,20 @@ use std::time::{Duration, Instant};
 use tokio::sync::mpsc;
 
 use crate::clock::Time;
-use crate::discovery::{self, Announced, Announcer, Found, Trackers, parse_tiers};
+use crate::discovery::{self, Announcer, Found};
 use crate::ids::{InfoHash, PeerId, TorrentId};
 use crate::metainfo::{Metainfo, PathIndex};
 use crate::peer::{self, Identity, Reason};
 use crate::storage::{self, Content, Intake, Payload, Target};
-use crate::tracker::{self, OwnSeeder, Tracker, TrackerHandle};
+use crate::tracker::TrackerHandle;
 
 use super::addresses::Reachable;
-use super::config::{SessionConfig, SessionError, TrackerChoice};
+use super::announcing::{check_trackers, start_tracker};
+use super::config::{SessionConfig, SessionError};
 use super::dialling::Dialling;
 use super::dormant::Dormant;
 use super::downloading::{News, Progress};
-use super::entry::{Entry, Shared};
+use super::entry::Entry;
 use super::fleet::Fleet;
 use super::identity::{CLIENT, USER_AGENT, fresh_key, fresh_peer_id};
 use super::seeking::Seeking;
@@ -35,8 +36,6 @@ const FAREWELL: Duration = Duration::from_secs(5);
 const CHECK_TURNS: u64 = 2;
 /// News of downloads that wait to be taken.
 const NEWS: usize = 1_024;
-/// The port of trackers by custom.
-const TRACKER_PORT: u16 = 6969;
 
 /// A torrent to seed: complete and verified.
 pub struct Torrent {
@@ -62,7 +61,7 @@ pub struct Farewell {
 /// A running seeder.
 pub struct Session {
     pub(super) fleet: Fleet,
-    tracker: Option<TrackerHandle>,
+    pub(super) tracker: Option<TrackerHandle>,
     pub(super) announcer: Announcer,
     pub(super) found: mpsc::Receiver<Found>,
     pub(super) torrents: BTreeMap<TorrentId, Entry>,
@@ -80,7 +79,7 @@ pub struct Session {
     pub(super) web_seeds: Arc<WebSeeds>,
     pub(super) rng: fastrand::Rng,
     pub(super) added_trackers: Vec<Vec<discovery::TrackerUrl>>,
-    reachable: Reachable,
+    pub(super) reachable: Reachable,
     /// Files are served by HTTP as well.
     pub(super) web_seed: bool,
     super_seed: bool,
@@ -184,14 +183,6 @@ impl Session {
         TorrentId(self.next_id - 1)
     }
 
-    /// The embedded tracker, if there is one, has this torrent.
-    pub(super) fn track(&self, info_hash: InfoHash) -> Result<(), SessionError> {
-        let Some(tracker) = &self.tracker else { return Ok(()) };
-        let (external_v4, external_v6) = self.reachable.one_of_each();
-        let own = OwnSeeder { port: self.fleet.port(), peer_id: self.peer_id, external_v4, external_v6 };
-        Ok(tracker.add_torrent(info_hash, Some(own))?)
-    }
-
     /// Takes a torrent out: its peers are disconnected, its trackers hear `stopped`. Of a download the target, which its owner
     /// finishes.
     pub(super) async fn leave(&mut self, id: TorrentId) -> Option<Arc<Target>> {
@@ -247,23 +238,6 @@ impl Session {
         if self.web_seed && !metainfo.private() {
             self.fleet.publish(id, &Arc::new(PathIndex::new(metainfo.clone())));
         }
-    }
-
-    pub(super) fn announce(&self, metainfo: &Metainfo) -> Announcing {
-        self.announce_at(metainfo.info_hash(), metainfo.private(), metainfo.trackers())
-    }
-
-    /// Where a torrent is announced: at its trackers, ours left out, and at those that the operator added.
-    pub(super) fn announce_at(&self, info_hash: InfoHash, private: bool, tiers: &[Vec<String>]) -> Announcing {
-        let ours = self.tracker_urls();
-        let theirs: Vec<Vec<&String>> =
-            tiers.iter().map(|tier| tier.iter().filter(|url| !ours.contains(url)).collect()).collect();
-        let (tiers, _) = parse_tiers(&theirs);
-        let trackers = match private {
-            true => Trackers::Private { tiers },
-            false => Trackers::Public { tiers, added: self.added_trackers.clone() },
-        };
-        Announcing { info_hash, trackers }
     }
 
     /// The second hand: takes in numbers, dials, looks at files. Call it once a second; an error ends the session.
@@ -389,47 +363,5 @@ impl Session {
             tracker.stop();
         }
         trackers
-    }
-}
-
-/// A torrent's name and trackers.
-pub(super) struct Announcing {
-    info_hash: InfoHash,
-    trackers: Trackers,
-}
-
-impl Announcing {
-    pub(super) fn into_trackers(self) -> Trackers {
-        self.trackers
-    }
-
-    pub(super) fn of(self, shared: &Shared) -> Announced {
-        Announced { info_hash: self.info_hash, trackers: self.trackers, stats: shared.stats() }
-    }
-}
-
-fn check_trackers(urls: &[String]) -> Result<Vec<Vec<discovery::TrackerUrl>>, SessionError> {
-    let tiers: Vec<Vec<&String>> = urls.iter().map(|url| vec![url]).collect();
-    let (tiers, refused) = parse_tiers(&tiers);
-    match refused.into_iter().next() {
-        Some((url, cause)) => Err(SessionError::BadTracker { url, cause }),
-        None => Ok(tiers),
-    }
-}
-
-fn start_tracker(
-    choice: TrackerChoice,
-    external: &[IpAddr],
-    device: Option<&str>,
-) -> Result<TrackerHandle, tracker::StartError> {
-    let (external, device) = (external.to_vec(), device.map(str::to_owned));
-    let config = tracker::Config { external, device, ..Default::default() };
-    let start = |port| Tracker::start(tracker::Config { port, ..config.clone() });
-    match choice {
-        TrackerChoice::Port(port) => start(port),
-        TrackerChoice::AnyPort => match start(TRACKER_PORT) {
-            Err(tracker::StartError::PortInUse { .. }) => start(0),
-            started => started,
-        },
     }
 }

@@ -32,6 +32,7 @@ mod settle;
 mod start;
 mod telling;
 mod view;
+mod waking;
 mod watching;
 
 pub(super) use adding::about;
