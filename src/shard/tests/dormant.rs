@@ -54,7 +54,7 @@ fn whoever_asks_for_a_dormant_torrent_goes_on_when_it_is_there_however_its_bytes
 #[test]
 fn who_waits_is_closed_in_time_and_for_the_right_reason() {
     let mut world = world();
-    let mut ask = |world: &mut World, torrent| {
+    let ask = |world: &mut World, torrent| {
         let key = world.accept();
         world.hear(key, &handshake(Reserved::OURS, torrent, 1));
         key

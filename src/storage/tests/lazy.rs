@@ -59,7 +59,7 @@ fn what_does_not_match_is_named_and_looked_at_again() {
     *bad.last_mut().expect("a byte") ^= 1;
     fs::write(&file, &bad).expect("space");
     let last = scene.torrent.geometry().pieces() - 1;
-    let mut found = || {
+    let found = || {
         assert!(ask(&check, last, &sender));
         answers.recv().expect("an answer").1
     };
@@ -82,7 +82,7 @@ fn too_many_questions_are_given_back_and_none_is_waited_for_at_the_end() {
     // the thread is kept busy by an answer that waits, perhaps before it has taken its question out of the queue
     let (gate, wait) = channel::bounded::<()>(0);
     let first = LazyCheck::new(&hashers, content.clone(), torrent.clone(), &[]);
-    let held = first.check(PieceIndex(0), Box::new(move |_| drop(wait.recv())));
+    let held = first.check(PieceIndex(0), Box::new(move |_| _ = wait.recv()));
     assert!(held.is_ok());
     let one_each = || LazyCheck::new(&hashers, content.clone(), torrent.clone(), &[]);
     let checks: Vec<LazyCheck> = (0..LAZY_CHECKS + 2).map(|_| one_each()).collect();
