@@ -38,7 +38,6 @@ fn fleet_on(reactors: usize, listeners: Vec<Arc<OwnedFd>>) -> Fleet {
         connections_per_address: 1_000,
         congestion: CongestionChoice::Auto,
         options: Options::default(),
-        listeners: Vec::new(),
         downloads: false,
     };
     let identity = Identity { peer_id: PeerId([3; 20]), client: "sower".to_owned(), port: 0 };
