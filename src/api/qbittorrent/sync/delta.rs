@@ -244,7 +244,9 @@ mod tests {
                 hash.filter(|hash| rows.iter().all(|row| row.about.info_hash != Some(*hash)));
             rows.push(Arc::new(row));
         }
-        let mut next = View { settings: Arc::new(settings), ..view.clone() }.with_rows(view.revision + 1, rows);
+        let mut before = view.clone();
+        before.settings = Arc::new(settings);
+        let mut next = before.with_rows(view.revision + 1, rows);
         next.totals.uploaded += rng.u64(..2);
         next
     }
