@@ -163,10 +163,9 @@ fn read(store: &Store, bytes: &[u8], choice: &Choice) -> Result<Readable, Refusa
     }
     let metainfo = Metainfo::parse(bytes).map_err(|error| invalid(format!("not a torrent file: {error}")))?;
     let info_hash = metainfo.info_hash();
-    if store.torrent_path(info_hash).symlink_metadata().is_err() {
-        let kept = store.keep_torrent(info_hash, bytes);
-        kept.map_err(|error| Refusal::new(RefusalKind::Environment, error.to_string()))?;
-    }
+    // even if it is there: its removal may be under way
+    let kept = store.keep_torrent(info_hash, bytes);
+    kept.map_err(|error| Refusal::new(RefusalKind::Environment, error.to_string()))?;
     let content = content_of(&metainfo, choice);
     let is_there = content.stored().any(|file| content.identity(file).is_ok());
     Ok(Readable { metainfo, is_there })
