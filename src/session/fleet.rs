@@ -44,7 +44,7 @@ pub struct FleetConfig {
     pub send: SendMode,
     /// Port; `None` takes 6881, or the next one that is free.
     pub port: Option<u16>,
-    /// Addresses of this host that peers may connect to, and from which others are; empty: all.
+    /// Addresses of this host that peers may connect to, and from which others are; empty, or `::` without an IPv4 address: all.
     pub listen: Vec<IpAddr>,
     /// Sockets that listen already, in place of `port` and `listen`: see [`listen`].
     pub listeners: Vec<Arc<OwnedFd>>,

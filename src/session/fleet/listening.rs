@@ -1,7 +1,7 @@
 //! The sockets that peers connect to: one for each reactor and address, all on one port.
 
 use std::io;
-use std::net::IpAddr;
+use std::net::{IpAddr, Ipv6Addr};
 use std::os::fd::OwnedFd;
 use std::sync::Arc;
 
@@ -100,8 +100,14 @@ impl Wishes<'_> {
             return Ok(vec![sockets::listener_of_device(how, self.device)?]);
         }
         let (mut port, mut opened) = (how.port, Vec::new());
+        let names_v4 = self.addresses.iter().any(IpAddr::is_ipv4);
         for &address in self.addresses {
-            let listener = sockets::listener_at(address, Listening { port, ..how }, self.device)?;
+            let how = Listening { port, ..how };
+            // `::` alone is all of this host; with an IPv4 address beside it, IPv4 is that address
+            let listener = match address {
+                IpAddr::V6(Ipv6Addr::UNSPECIFIED) if !names_v4 => sockets::listener_of_device(how, self.device)?,
+                _ => sockets::listener_at(address, how, self.device)?,
+            };
             port = port_of(&listener)?;
             opened.push(listener);
         }
@@ -157,6 +163,17 @@ mod tests {
         let listeners = listen(&["0.0.0.0", "::"], 1).expect("both families");
         let port = port_of(&listeners[0][0]).expect("bound");
         assert!(TcpStream::connect(("127.0.0.1", port)).is_ok() && TcpStream::connect(("::1", port)).is_ok());
+    }
+
+    #[test]
+    fn the_unspecified_address_of_ipv6_is_all_of_this_host_unless_ipv4_is_named() {
+        let reached = |listeners: &[Vec<OwnedFd>], address: &str| {
+            TcpStream::connect((address, port_of(&listeners[0][0]).expect("bound"))).is_ok()
+        };
+        let all = listen(&["::"], 1).expect("all addresses");
+        assert!(reached(&all, "127.0.0.1") && reached(&all, "127.0.0.2") && reached(&all, "::1"));
+        let some = listen(&["::", "127.0.0.2"], 1).expect("IPv6, and one address of loopback");
+        assert!(!reached(&some, "127.0.0.1") && reached(&some, "127.0.0.2") && reached(&some, "::1"));
     }
 
     #[test]
