@@ -1,7 +1,7 @@
 //! Thousands of torrents at once: what they cost while nothing happens, and what trackers see of them.
 //!
 //! The tracker is a process of its own, so that the memory that is measured is the announcer's alone. What is kept of a torrent elsewhere
-//! (its numbers, its name) is not counted. With more: `SCALE=100000 cargo test --test announce -- --ignored --nocapture scale`.
+//! (its numbers, its name) is not counted. With more: `SCALE=100000 TRACKERS=3 HOSTS=100 cargo test --test announce -- --ignored --nocapture scale`.
 
 use std::io::{BufRead, BufReader};
 use std::process::{Child, Command, Stdio};
@@ -22,7 +22,7 @@ struct Tracker {
 impl Tracker {
     fn start() -> Tracker {
         let mut command = Command::new(env!("CARGO_BIN_EXE_sower"));
-        command.args(["tracker", "--open", "--port", "0", "--bind", "127.0.0.1", "--interval", "1800"]);
+        command.args(["tracker", "--open", "--port", "0", "--bind", "0.0.0.0", "--interval", "1800"]);
         let mut process = command.stdout(Stdio::piped()).spawn().expect("it runs");
         let mut line = String::new();
         let mut port = None;
@@ -30,7 +30,7 @@ impl Tracker {
         while port.is_none() {
             line.clear();
             assert!(output.read_line(&mut line).expect("its words") > 0, "it says where it listens");
-            port = line.split("127.0.0.1:").nth(1).and_then(|rest| {
+            port = line.split(" port ").nth(1).and_then(|rest| {
                 rest.split(|c: char| !c.is_ascii_digit()).next().and_then(|digits| digits.parse().ok())
             });
         }
@@ -42,11 +42,10 @@ impl Tracker {
     /// Connections of this process to it.
     fn connections(&self) -> usize {
         let table = std::fs::read_to_string("/proc/self/net/tcp").expect("it is there");
-        let ours = format!("0100007F:{:04X} 01", self.port);
-        table
-            .lines()
-            .filter(|line| line.split_whitespace().skip(2).take(2).collect::<Vec<_>>().join(" ") == ours)
-            .count()
+        let ours = format!(":{:04X} 01", self.port);
+        let remote =
+            |line: &&str| line.split_whitespace().skip(2).take(2).collect::<Vec<_>>().join(" ").ends_with(&ours);
+        table.lines().filter(remote).count()
     }
 }
 
@@ -79,15 +78,17 @@ fn many(count: usize) -> impl Iterator<Item = InfoHash> {
     })
 }
 
-async fn measure(count: usize, urls: &[String], trackers: &[Tracker]) {
+/// With `hosts`, every torrent has another address of the trackers, that many in turn.
+async fn measure(count: usize, hosts: usize, trackers: &[Tracker]) {
     let (mut announcer, mut found) = Announcer::start(Config { ..config(5001) });
     let stats: StatsSource = Arc::new(Default::default);
     tokio::spawn(async move { while found.recv().await.is_some() {} });
     let mut handles: Vec<Handle> = Vec::with_capacity(count);
     let (before, began) = (private(), Instant::now());
-    for info_hash in many(count) {
-        let tiers = urls.iter().map(|url| vec![TrackerUrl::parse(url).expect("a URL")]).collect();
-        let trackers = Trackers::Public { tiers, added: Vec::new() };
+    for (number, info_hash) in many(count).enumerate() {
+        let url = |tracker: &Tracker| format!("http://127.0.0.{}:{}/announce", 1 + number % hosts, tracker.port);
+        let tier = |tracker: &Tracker| vec![TrackerUrl::parse(&url(tracker)).expect("a URL")];
+        let trackers = Trackers::Public { tiers: trackers.iter().map(tier).collect(), added: Vec::new() };
         handles.push(announcer.add(Announced { info_hash, trackers, stats: stats.clone() }).await);
     }
     let added = began.elapsed();
@@ -95,7 +96,7 @@ async fn measure(count: usize, urls: &[String], trackers: &[Tracker]) {
     let mut connections = 0;
     while !handles.iter().all(|handle| handle.status().iter().all(|tracker| tracker.works())) {
         connections = connections.max(trackers.iter().map(Tracker::connections).max().unwrap_or(0));
-        tokio::time::sleep(Duration::from_secs(2)).await;
+        tokio::time::sleep(Duration::from_secs(1)).await;
     }
     let announced = began.elapsed();
     let settled = private().saturating_sub(before) / count as u64;
@@ -104,9 +105,9 @@ async fn measure(count: usize, urls: &[String], trackers: &[Tracker]) {
     tokio::time::sleep(Duration::from_secs(10)).await;
     let idle = (cpu() - used) / from.elapsed().as_secs_f64() * 100.0;
     println!(
-        "{count} torrents, {} trackers: added in {added:.1?}, announced in {announced:.1?}, {waiting} bytes each waiting, \
+        "{count} torrents, {} trackers at {hosts} hosts: added in {added:.1?}, announced in {announced:.1?}, {waiting} bytes each waiting, \
          {settled} announced, {connections} connections to a tracker at most, {idle:.2} % of a core idle",
-        urls.len()
+        trackers.len()
     );
     announcer.shutdown(Duration::from_millis(100)).await;
 }
@@ -116,8 +117,7 @@ async fn measure(count: usize, urls: &[String], trackers: &[Tracker]) {
 async fn scale() {
     let number = |name: &str| std::env::var(name).ok().and_then(|text| text.parse().ok());
     let trackers: Vec<Tracker> = (0..number("TRACKERS").unwrap_or(1)).map(|_| Tracker::start()).collect();
-    let urls: Vec<String> = trackers.iter().map(|t| format!("http://127.0.0.1:{}/announce", t.port)).collect();
-    measure(number("SCALE").unwrap_or(2_000), &urls, &trackers).await;
+    measure(number("SCALE").unwrap_or(2_000), number("HOSTS").unwrap_or(1), &trackers).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 1)]
