@@ -19,6 +19,7 @@ mod messages;
 pub mod metadata;
 mod overview;
 mod process;
+pub mod resume;
 pub mod seedbox;
 mod seeding;
 mod seeking;

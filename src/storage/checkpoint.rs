@@ -49,6 +49,15 @@ pub(super) struct Checkpoint {
     pub(super) identities: Vec<Option<Identity>>,
 }
 
+/// Pieces of an unfinished download, and the files that they are in.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Noted {
+    /// One bit a piece, the first the highest of the first byte.
+    pub pieces: Box<[u8]>,
+    /// By file, padding included; `None`: it was not there.
+    pub files: Vec<Option<Identity>>,
+}
+
 impl Checkpoint {
     fn encode(&self, torrent: &Metainfo) -> Vec<u8> {
         let mut out = Vec::with_capacity(longest(torrent));
@@ -146,6 +155,26 @@ impl Resume {
         let time = || Ok(path.metadata()?.modified()? + Duration::from_secs(limits::CHECKPOINT_MARGIN_SECONDS));
         let both = checkpoint.and_then(|checkpoint| Ok((checkpoint, time().map_err(ResumeFault::Io)?)));
         both.map(Some).map_err(|cause| ResumeError { path, cause })
+    }
+
+    /// The pieces that are noted of an ended or unfinished download of `torrent` to `content`, a bit each, and what its files were then,
+    /// padding included.
+    pub fn noted(&self, torrent: &Metainfo, content: &Content) -> Result<Option<Noted>, ResumeError> {
+        let partial = self.partial(torrent, content)?;
+        Ok(partial.map(|(checkpoint, _)| Noted { pieces: checkpoint.pieces, files: checkpoint.identities }))
+    }
+
+    /// Notes what somebody else found out, in place of hashing it: as of an ended download.
+    pub fn note(&self, disk: &Disk, torrent: &Metainfo, content: &Content, noted: Noted) -> Result<(), ResumeError> {
+        let geometry = torrent.geometry();
+        let fits =
+            noted.pieces.len() == geometry.pieces().div_ceil(8) as usize && noted.files.len() == geometry.files();
+        if !fits {
+            let path = self.partial_path(torrent, content);
+            return Err(ResumeError { path, cause: ResumeFault::Unknown("of another torrent".into()) });
+        }
+        let checkpoint = Checkpoint { going_on: false, pieces: noted.pieces, identities: noted.files };
+        self.keep_partial(disk, torrent, content, &checkpoint)
     }
 
     pub(super) fn keep_partial(

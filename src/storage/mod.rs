@@ -16,6 +16,7 @@ mod resume;
 mod target;
 
 pub use check::{CheckError, Checker, Hashed, Report};
+pub use checkpoint::Noted;
 pub use content::{Cause, Content, ContentError, FileFault, Identity, LeftOut, Reason, RelocateError, Walk, WalkError};
 pub use disk::{Disk, DiskMode, Read, ReadAnswer, ReadPart, WritePart};
 pub use intake::{Arrived, Intake, IntakeSetup, Outcome, Verdict};

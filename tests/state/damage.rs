@@ -15,6 +15,9 @@ use crate::scene::{block_on, flush, numbers, open, record, text, torrent};
 
 const TORRENTS: u32 = 120;
 
+/// What is done to a database, and its name.
+type Damage<'a> = (&'a str, &'a dyn Fn(&Path));
+
 /// A record of a torrent with a file, as it was (0) or is now (1).
 fn kept(number: u32, metainfo: &Metainfo, age: u64) -> Record {
     let mut kept = record(number);
@@ -109,7 +112,7 @@ fn flipped_bits_anywhere_lose_no_torrent_and_little_news() {
 fn a_database_cut_short_scribbled_over_emptied_or_gone_is_made_anew() {
     let (folder, torrents) = scene();
     let size = folder.path().join("state.sqlite").metadata().expect("there").len();
-    let damages: [(&str, &dyn Fn(&Path)); 6] = [
+    let damages: [Damage<'_>; 6] = [
         ("half", &|path| {
             OpenOptions::new().write(true).open(path).and_then(|file| file.set_len(size / 2)).expect("cut")
         }),

@@ -26,6 +26,7 @@
 mod backup;
 mod database;
 mod error;
+mod export;
 mod folder;
 mod identities;
 mod open;
@@ -39,6 +40,7 @@ mod torrents;
 mod writer;
 
 pub use error::StateError;
+pub use export::{Exported, FormatError, Line, read_export};
 pub use open::{Loaded, Problem};
 pub use record::{AllTime, Month, PersistentNumbers, Record, Traffic};
 pub use store::Store;
