@@ -9,7 +9,9 @@ mod background;
 mod bench;
 mod create;
 pub mod daemon;
+mod export;
 mod get;
+mod import;
 mod lab;
 mod man;
 mod network;
@@ -46,8 +48,12 @@ enum Command {
     Create(create::Args),
     /// Run a seedbox: thousands of torrents, driven by the programs you have.
     Daemon(daemon::Args),
+    /// Write the state of a daemon into one file.
+    Export(export::Args),
     /// Download a torrent, then seed it.
     Get(get::Args),
+    /// Take over torrents of qBittorrent, Transmission, rTorrent, Deluge or libtorrent, or an export.
+    Import(import::Args),
     /// Client-server against peer-to-peer distribution, in theory and experiment.
     Lab(lab::Args),
     /// Write the man pages.
@@ -74,7 +80,9 @@ pub fn main() -> ExitCode {
         Command::Completions(args) => man::completions(args),
         Command::Create(args) => create::run(args),
         Command::Daemon(args) => daemon::run(args),
+        Command::Export(args) => export::run(args),
         Command::Get(args) => get::run(args),
+        Command::Import(args) => import::run(args),
         Command::Lab(args) => lab::run(args),
         Command::Man(args) => man::run(args),
         Command::Seed(args) => seed::run(args),
