@@ -1,4 +1,5 @@
 //! A real daemon in a scratch folder, and small torrents for it.
+#![allow(dead_code, reason = "tests of the API and of its security need different parts")]
 
 use std::fs;
 use std::io::Read as _;
@@ -15,7 +16,7 @@ use sower::metainfo::{Builder, Metainfo};
 
 use super::http::{Reply, ask, try_ask};
 
-/// A running daemon; killed when dropped.
+/// A running daemon; killed when dropped. Of its methods, each test program needs others.
 pub(crate) struct Scene {
     pub(crate) folder: tempfile::TempDir,
     pub(crate) address: SocketAddr,
@@ -25,14 +26,14 @@ pub(crate) struct Scene {
 
 impl Scene {
     pub(crate) fn new() -> Scene {
-        Scene::with(&[])
+        Scene::with_environment(&[])
     }
 
-    /// With further flags.
-    pub(crate) fn with(flags: &[&str]) -> Scene {
+    /// With variables in its environment.
+    pub(crate) fn with_environment(variables: &[(&str, &str)]) -> Scene {
         let folder = tempfile::tempdir().expect("a folder");
         fs::create_dir_all(folder.path().join("data")).expect("made");
-        let (address, daemon) = start(&folder, flags);
+        let (address, daemon) = start(&folder, variables);
         let token = fs::read_to_string(folder.path().join("state/token")).expect("made at the start").trim().to_owned();
         Scene { folder, address, token, daemon }
     }
@@ -43,6 +44,10 @@ impl Scene {
 
     pub(crate) fn data(&self) -> PathBuf {
         self.folder.path().join("data")
+    }
+
+    pub(crate) fn pid(&self) -> u32 {
+        self.daemon.id()
     }
 
     /// What the daemon has said so far.
@@ -113,7 +118,7 @@ impl Drop for Scene {
 }
 
 /// At a port that was free just now; another program may have taken it meanwhile, so more than once.
-fn start(folder: &tempfile::TempDir, flags: &[&str]) -> (SocketAddr, Child) {
+fn start(folder: &tempfile::TempDir, variables: &[(&str, &str)]) -> (SocketAddr, Child) {
     let binary = std::env::var_os("SOWER_BINARY").unwrap_or_else(|| env!("CARGO_BIN_EXE_sower").into());
     for _ in 0..5 {
         let free = TcpListener::bind("127.0.0.1:0").and_then(|listener| listener.local_addr()).expect("a port");
@@ -123,7 +128,7 @@ fn start(folder: &tempfile::TempDir, flags: &[&str]) -> (SocketAddr, Child) {
             .arg(folder.path().join("state"))
             .arg("--downloads")
             .arg(folder.path().join("data"))
-            .args(flags)
+            .envs(variables.iter().copied())
             .stdin(Stdio::null())
             .stdout(log.try_clone().expect("a file"))
             .stderr(log)

@@ -162,7 +162,10 @@ impl AddRequest {
     fn source(&self) -> Answer<Source> {
         match (&self.magnet, &self.url, &self.torrent) {
             (Some(magnet), None, None) => Ok(Source::Magnet(magnet.clone())),
-            (None, Some(url), None) => Ok(Source::Url(url.clone())),
+            (None, Some(url), None) => match url.split_once(':') {
+                Some(("http" | "https" | "magnet", _)) => Ok(Source::Url(url.clone())),
+                _ => Err(Failure::invalid("url is the address of a torrent file, http or https")),
+            },
             (None, None, Some(torrent)) => {
                 let bytes = STANDARD
                     .decode(torrent)

@@ -1,0 +1,133 @@
+//! Requests without end, in size, in number and in time.
+
+use std::io::{Read as _, Write as _};
+use std::net::{SocketAddr, TcpStream};
+use std::time::{Duration, Instant};
+
+use super::http::{ask, connect, send};
+use super::scene::Scene;
+
+/// The rest of this daemon still answers.
+fn alive(scene: &Scene) {
+    let begun = Instant::now();
+    assert_eq!(scene.ask("GET /api/v1/totals", None).status, 200);
+    assert!(begun.elapsed() < Duration::from_secs(5), "{:?}", begun.elapsed());
+}
+
+/// Attack: a body that is said to be a terabyte, or that never ends. Nothing of it is kept, and without the token nothing is read.
+#[test]
+fn a_body_ends_where_it_is_too_long() {
+    let scene = Scene::new();
+    let paths =
+        ["/api/v1/torrents", "/api/v1/change", "/api/v2/torrents/add", "/api/v2/auth/login", "/transmission/rpc"];
+    for path in paths {
+        for kind in ["application/json", "application/x-www-form-urlencoded", "multipart/form-data; boundary=x"] {
+            let said = format!(
+                "POST {path} HTTP/1.1\r\nHost: {}\r\nAuthorization: Bearer {}\r\nContent-Type: {kind}\r\nContent-Length: 1000000000000\r\n\r\n",
+                scene.address, scene.token
+            );
+            assert_eq!(send(scene.address, said.as_bytes()).expect("an answer").status, 413, "{path} {kind}");
+        }
+    }
+    let mut stream = connect(scene.address).expect("it listens");
+    let head = format!(
+        "POST /api/v1/change HTTP/1.1\r\nHost: {}\r\nAuthorization: Bearer {}\r\nContent-Type: application/json\r\nTransfer-Encoding: chunked\r\n\r\n",
+        scene.address, scene.token
+    );
+    stream.write_all(head.as_bytes()).expect("written");
+    let chunk = [b"10000\r\n".as_slice(), &[b' '; 0x10000], b"\r\n"].concat();
+    let sent = (0..10_000).take_while(|_| stream.write_all(&chunk).is_ok()).count();
+    assert!(sent * 0x10000 < 64 << 20, "{sent} chunks of 64 KiB were taken");
+    alive(&scene);
+}
+
+/// Attack: heads without end, and many fields.
+#[test]
+fn a_head_ends_where_it_is_too_long() {
+    let scene = Scene::new();
+    let field = format!("X-Filler: {}\r\n", "a".repeat(8_000));
+    let long = format!("GET /healthz HTTP/1.1\r\nHost: {}\r\n{}\r\n", scene.address, field.repeat(20));
+    assert_eq!(send(scene.address, long.as_bytes()).expect("an answer").status, 431);
+    let many = format!("GET /healthz HTTP/1.1\r\nHost: {}\r\n{}\r\n", scene.address, "X: y\r\n".repeat(1_000));
+    assert_eq!(send(scene.address, many.as_bytes()).expect("an answer").status, 431);
+    let line = format!("GET /{} HTTP/1.1\r\nHost: {}\r\n\r\n", "a".repeat(60_000), scene.address);
+    assert!(matches!(send(scene.address, line.as_bytes()).map(|reply| reply.status), Ok(414 | 431 | 400) | Err(_)));
+    alive(&scene);
+}
+
+/// Attack: two readings of where a request ends, so that a proxy in front and the daemon behind see different requests.
+#[test]
+fn a_request_has_one_length() {
+    let scene = Scene::new();
+    let smuggled = format!(
+        "POST /healthz HTTP/1.1\r\nHost: {0}\r\nContent-Length: 4\r\nContent-Length: 5\r\n\r\nGET /api/v1/torrents HTTP/1.1\r\n\r\n",
+        scene.address
+    );
+    assert_eq!(send(scene.address, smuggled.as_bytes()).expect("an answer").status, 400);
+}
+
+/// Attack: brackets inside brackets, and a form of a million fields.
+#[test]
+fn nesting_and_fields_are_bounded() {
+    let scene = Scene::new();
+    let deep = "[".repeat(5_000_000);
+    for path in ["/api/v1/change", "/api/v1/torrents", "/transmission/rpc"] {
+        let head =
+            format!("POST {path} HTTP/1.1\r\nAuthorization: Bearer {}\r\nContent-Type: application/json", scene.token);
+        let begun = Instant::now();
+        let reply = ask(scene.address, &head, deep.as_bytes());
+        assert!((400..500).contains(&reply.status) || reply.status == 200, "{path}: {}", reply.status);
+        assert!(begun.elapsed() < Duration::from_secs(10), "{path}: {:?}", begun.elapsed());
+    }
+    let head = format!(
+        "POST /api/v2/torrents/stop HTTP/1.1\r\nAuthorization: Bearer {}\r\nContent-Type: application/x-www-form-urlencoded",
+        scene.token
+    );
+    ask(scene.address, &head, "a=b&".repeat(1_000_000).as_bytes());
+    alive(&scene);
+}
+
+/// Attack: slowloris. Connections that say nothing, or a byte now and then, until no place is left for anybody else. An address gets so many
+/// places and no more, and a head that is not whole in time loses its place.
+#[test]
+fn who_says_nothing_takes_no_place_from_others() {
+    let scene = Scene::new();
+    let most = sower::limits::API_CONNECTIONS_PER_ADDRESS;
+    let elsewhere = |octet: u8| {
+        let socket = socket2::Socket::new(socket2::Domain::IPV4, socket2::Type::STREAM, None).expect("a socket");
+        socket.bind(&SocketAddr::from(([127, 0, 0, octet], 0)).into()).expect("loopback is a whole network");
+        socket.connect(&scene.address.into()).expect("it listens");
+        TcpStream::from(socket)
+    };
+    let mut silent: Vec<TcpStream> = (0..most + 100).map(|_| elsewhere(66)).collect();
+    for stream in &mut silent {
+        let _ = stream.write_all(b"GET /healthz HTTP/1.1\r\nX-Slow:");
+    }
+    alive(&scene);
+    let mut closed = 0;
+    let begun = Instant::now();
+    for stream in &mut silent {
+        // one more byte every now and then does not help
+        let _ = stream.write_all(b"a");
+        stream
+            .set_read_timeout(Some(
+                Duration::from_secs(50).saturating_sub(begun.elapsed()).max(Duration::from_millis(1)),
+            ))
+            .expect("set");
+        let mut rest = Vec::new();
+        closed += usize::from(
+            !matches!(stream.read_to_end(&mut rest), Err(error) if error.kind() == std::io::ErrorKind::WouldBlock),
+        );
+    }
+    assert_eq!(closed, silent.len(), "every one of them is closed in the end");
+    assert!(begun.elapsed() < Duration::from_secs(50));
+    alive(&scene);
+}
+
+/// Attack: the same by listening for events, which keeps a connection for as long as one likes. It needs the token, and is bounded all the same:
+/// see the tests of the API.
+#[test]
+fn events_need_the_token() {
+    let scene = Scene::new();
+    assert_eq!(ask(scene.address, "GET /api/v1/events HTTP/1.1", b"").status, 401);
+}
