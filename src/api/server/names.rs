@@ -40,7 +40,7 @@ impl Names {
         if ![Some(host), target].into_iter().flatten().all(|authority| self.is_ours(authority, reached)) {
             return Err(Denied::Misdirected);
         }
-        self.from_here(sent, host)
+        self.check_page(sent, host)
     }
 
     /// An address is ours if the connection came to it: that it is some address is not enough where this host has several.
@@ -56,7 +56,7 @@ impl Names {
         self.0.iter().any(|ours| ours == name)
     }
 
-    fn from_here(&self, sent: &Sent<'_>, host: &str) -> Result<(), Denied> {
+    fn check_page(&self, sent: &Sent<'_>, host: &str) -> Result<(), Denied> {
         let text = |name: HeaderName| sent.headers.get(name).map(|value| value.to_str().unwrap_or("null"));
         if let Some("cross-site" | "same-site") = text(SITE)
             && !(sent.method == Method::GET && sent.uri.path() == "/" && text(MODE) == Some("navigate"))

@@ -244,9 +244,8 @@ mod tests {
                 hash.filter(|hash| rows.iter().all(|row| row.about.info_hash != Some(*hash)));
             rows.push(Arc::new(row));
         }
-        let mut before = view.clone();
-        before.settings = Arc::new(settings);
-        let mut next = before.with_rows(view.revision + 1, rows);
+        let mut next = view.clone().with_rows(view.revision + 1, rows);
+        next.settings = Arc::new(settings);
         next.totals.uploaded += rng.u64(..2);
         next
     }
