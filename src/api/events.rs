@@ -20,7 +20,7 @@ use tokio::time::{Instant, sleep_until};
 use utoipa::IntoParams;
 
 use super::Context;
-use super::own::{Answer, Cursor, Delta, Described, ErrorDocument, Failure, Selection};
+use super::own::{Answer, Cursor, Delta, DeltaDocument, ErrorDocument, Failure, Selection};
 use super::server::Ending;
 use crate::session::seedbox::View;
 
@@ -44,7 +44,7 @@ pub(super) struct EventsQuery {
 /// Each event is called `change`, its id is the revision, and its data are as of `/api/v1/torrents?since=`; the first tells everything,
 /// unless `since` or `Last-Event-ID` says what is known. At most two events a second.
 #[utoipa::path(get, path = "/api/v1/events", tag = "daemon", params(EventsQuery), responses(
-    (status = 200, description = "a stream of events, the data of each as described", body = Described, content_type = "text/event-stream"),
+    (status = 200, description = "a stream of events, the data of each as described", body = DeltaDocument, content_type = "text/event-stream"),
     (status = 400, body = ErrorDocument),
     (status = 503, description = "too many listen already", body = ErrorDocument),
 ))]

@@ -14,7 +14,7 @@ fn alive(scene: &Scene) {
     assert!(begun.elapsed() < Duration::from_secs(5), "{:?}", begun.elapsed());
 }
 
-/// Attack: a body that is said to be a terabyte, or that never ends. Nothing of it is kept, and without the token nothing is read.
+/// Attack: a body that is said to be a terabyte, or that never ends. Nothing of it is kept, not even of who has the token.
 #[test]
 fn a_body_ends_where_it_is_too_long() {
     let scene = Scene::new();

@@ -40,6 +40,8 @@ pub(super) fn write(view: &View, text: &mut Text) {
     );
     text.gauge("sower_uptime_seconds", "Time since the daemon started.", number(totals.session_seconds));
     text.counter("sower_starts_total", "Starts of the daemon, this one included.", totals.starts);
+    let trouble = f64::from(u8::from(view.trouble.is_some()));
+    text.gauge("sower_trouble", "There is something that its owner has to mend; `/api/v1/totals` says what.", trouble);
     text.gauge("sower_free_bytes", "Bytes free in the download folder.", totals.free.map(number));
 }
 

@@ -11,7 +11,7 @@ use super::{add, change, details, list, settings, totals};
 use crate::api::events;
 
 pub(in crate::api) use super::failure::ErrorDocument;
-pub(in crate::api) use super::list::DeltaDocument as Described;
+pub(in crate::api) use super::list::DeltaDocument;
 
 #[derive(OpenApi)]
 #[openapi(

@@ -32,7 +32,7 @@ use crate::ids::InfoHash;
 use crate::session::seedbox::{Row, View};
 
 pub use document::document;
-pub(super) use document::{Described, ErrorDocument};
+pub(super) use document::{DeltaDocument, ErrorDocument};
 pub(super) use failure::{Answer, Failure};
 pub(super) use fields::{Selection, activity_name};
 pub use list::listing;

@@ -39,6 +39,8 @@ pub(super) struct TotalsDocument {
     free: Option<u64>,
     /// Port for peers.
     port: u16,
+    /// What its owner has to mend, if there is anything, such as a full disk.
+    trouble: Option<String>,
 }
 
 impl TotalsDocument {
@@ -46,11 +48,11 @@ impl TotalsDocument {
         let Totals { upload_rate, download_rate, session_uploaded, session_downloaded, uploaded, downloaded, .. } =
             view.totals;
         let Totals { session_seconds, running_seconds, starts, connections, free, port, .. } = view.totals;
-        let torrents = view.rows.len();
+        let (torrents, trouble) = (view.rows.len(), view.trouble.as_deref().map(str::to_owned));
         #[rustfmt::skip]
         let document = TotalsDocument {
             torrents, upload_rate, download_rate, session_uploaded, session_downloaded, uploaded, downloaded, session_seconds,
-            running_seconds, starts, connections, free, port,
+            running_seconds, starts, connections, free, port, trouble,
         };
         document
     }

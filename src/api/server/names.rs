@@ -47,7 +47,10 @@ impl Names {
     fn is_ours(&self, authority: &str, reached: IpAddr) -> bool {
         let Some(name) = name_of(authority) else { return false };
         match name.parse::<IpAddr>() {
-            Ok(address) => address.is_loopback() || address.to_canonical() == reached.to_canonical() || self.has(&name),
+            Ok(address) => {
+                let address = address.to_canonical();
+                address.is_loopback() || address == reached.to_canonical() || self.has(&name)
+            }
             Err(_) => name == "localhost" || self.has(&name),
         }
     }
