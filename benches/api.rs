@@ -6,7 +6,7 @@ use std::hint::black_box;
 use std::sync::Arc;
 
 use criterion::{BatchSize, Criterion, Throughput, criterion_group, criterion_main};
-use sower::api::own::listing;
+use sower::api::{own::listing, transmission};
 use sower::ids::{InfoHash, TorrentId};
 use sower::session::seedbox::{About, Activity, Choice, Numbers, Row, Settings, View};
 
@@ -14,6 +14,24 @@ const TORRENTS: u32 = 10_000;
 /// Fifteen, as a page shows them.
 const FIELDS: &str = "hash,name,size,activity,progress,uploaded,downloaded,ratio,upload_rate,download_rate,peers,seeds,category,tags,\
     added_at";
+/// What `transmission-remote --list` asks for.
+const TRANSMISSION: [&str; 15] = [
+    "addedDate",
+    "error",
+    "errorString",
+    "eta",
+    "id",
+    "isFinished",
+    "leftUntilDone",
+    "name",
+    "peersGettingFromUs",
+    "peersSendingToUs",
+    "rateDownload",
+    "rateUpload",
+    "sizeWhenDone",
+    "status",
+    "uploadRatio",
+];
 /// Of all, that change within a second of a busy seedbox.
 const CHANGED: u32 = 500;
 
@@ -92,5 +110,20 @@ fn lists(criterion: &mut Criterion) {
     group.finish();
 }
 
-criterion_group!(benches, lists);
+fn transmission(criterion: &mut Criterion) {
+    let view = view();
+    let mut group = criterion.benchmark_group("transmission");
+    group.throughput(Throughput::Bytes(transmission::listing(&view, None, &TRANSMISSION).len() as u64));
+    group.bench_function("list of 10,000, 15 fields", |bencher| {
+        bencher.iter_with_large_drop(|| transmission::listing(black_box(&view), None, &TRANSMISSION));
+    });
+    group.throughput(Throughput::Elements(u64::from(CHANGED)));
+    let since = u64::from(TORRENTS - CHANGED) - 1;
+    group.bench_function("delta of 500 among 10,000", |bencher| {
+        bencher.iter_with_large_drop(|| transmission::listing(black_box(&view), Some(since), &TRANSMISSION));
+    });
+    group.finish();
+}
+
+criterion_group!(benches, lists, transmission);
 criterion_main!(benches);

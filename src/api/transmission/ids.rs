@@ -53,6 +53,11 @@ impl Selection {
         Ok(Selection::Some { named, recent })
     }
 
+    /// All, or what changed.
+    pub(super) fn of_changes(recent: bool) -> Selection {
+        if recent { Selection::Some { named: Vec::new(), recent } } else { Selection::All }
+    }
+
     /// The torrents of `view` that are meant, each once; what changed after `since` is recent.
     pub(super) fn rows(&self, view: &View, since: u64) -> Vec<Arc<Row>> {
         let Selection::Some { named, recent } = self else { return view.rows.clone() };

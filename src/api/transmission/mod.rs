@@ -45,6 +45,8 @@ use axum::routing::{any, get};
 use super::Context;
 use server::Server;
 
+pub use get::listing;
+
 /// Its paths. A task follows the views for as long as there are any; there has to be a runtime.
 pub fn router(context: Arc<Context>) -> Router {
     let mut views = context.seedbox.watch();
