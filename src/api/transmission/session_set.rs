@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use serde_json::Value;
 
 use crate::discovery::TrackerUrl;
-use crate::session::seedbox::{RateSchedule, Settings, confine};
+use crate::session::seedbox::{RateSchedule, Settings};
 
 use super::arguments::{Arguments, KILOBYTE, integer};
 use super::defaults;
@@ -50,15 +50,9 @@ pub(super) async fn session(server: &Server, arguments: &Arguments) -> Result<Js
     let seedbox = &server.context.seedbox;
     let view = seedbox.view();
     refuse_fixed(&Session { view: &view, id: server.session_id() }, arguments)?;
-    let old = Settings::clone(&view.settings);
-    let mut new = old.clone();
+    let mut new = Settings::clone(&view.settings);
     apply(arguments, &mut new)?;
-    if new.download_folder != old.download_folder || new.incomplete_folder != old.incomplete_folder {
-        let (new, old) = (new.clone(), old.clone());
-        let checked = tokio::task::spawn_blocking(move || check_folders(&new, &old)).await;
-        checked.map_err(|_| Fault::new("the daemon is ending"))??;
-    }
-    if new != old {
+    if new != *view.settings {
         // what others changed meanwhile stays; it was seen above that this goes well
         seedbox.settings(|settings| drop(apply(arguments, settings))).await?;
     }
@@ -85,13 +79,6 @@ fn is_same(given: &Value, now: &Value) -> bool {
         Value::Number(_) => integer(given) == integer(now),
         now => given == now,
     }
-}
-
-/// A new download folder must not make a root of a folder that was none.
-fn check_folders(new: &Settings, old: &Settings) -> Result<(), Fault> {
-    confine(&new.download_folder, old)?;
-    new.incomplete_folder.as_ref().map_or(Ok(()), |folder| confine(folder, old).map(drop))?;
-    Ok(())
 }
 
 fn apply(arguments: &Arguments, settings: &mut Settings) -> Result<(), Fault> {
