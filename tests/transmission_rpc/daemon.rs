@@ -35,16 +35,8 @@ impl Daemon {
     pub(crate) fn start() -> Daemon {
         let folder = tempfile::tempdir().expect("a folder");
         std::fs::create_dir(folder.path().join("data")).expect("a folder");
-        let address = free_address();
-        let program = std::env::var_os("SOWER_BINARY").unwrap_or_else(|| env!("CARGO_BIN_EXE_sower").into());
-        let mut command = Command::new(program);
-        command.args(["daemon", "--api", &address.to_string(), "--listen", "127.0.0.1", "--port", "0", "--state"]);
-        command.arg(folder.path().join("state")).arg("--downloads").arg(folder.path().join("data"));
-        let mut process = Process::start(command, "daemon", folder.path(), false);
-        wait_for("the daemon to listen", PATIENCE, || {
-            process.assert_runs();
-            TcpStream::connect(address).ok()
-        });
+        // a port that was free may be taken by another test a moment later
+        let (process, address) = (0..5).find_map(|_| try_start(folder.path())).expect("a free port");
         let token = std::fs::read_to_string(folder.path().join("state/token")).expect("a token");
         let mut daemon = Daemon { process, address, session_id: String::new(), token: token.trim().to_owned(), folder };
         daemon.session_id = daemon.send("POST", &[&daemon.basic()], b"{}").header("x-transmission-session-id");
@@ -168,6 +160,25 @@ impl Answer {
         let fields = self.head.lines().filter_map(|line| line.split_once(": "));
         fields.filter(|(field, _)| field.eq_ignore_ascii_case(name)).map(|(_, value)| value.to_owned()).collect()
     }
+}
+
+/// Starts it and waits until it says where it listens; `None` if it ends before.
+fn try_start(folder: &Path) -> Option<(Process, SocketAddr)> {
+    let address = free_address();
+    let program = std::env::var_os("SOWER_BINARY").unwrap_or_else(|| env!("CARGO_BIN_EXE_sower").into());
+    let mut command = Command::new(program);
+    command.args(["daemon", "--api", &address.to_string(), "--listen", "127.0.0.1", "--port", "0", "--state"]);
+    command.arg(folder.join("state")).arg("--downloads").arg(folder.join("data"));
+    let mut process = Process::start(command, "daemon", folder, false);
+    let listens = wait_for("the daemon to listen", PATIENCE, || {
+        let log = std::fs::read_to_string(folder.join("daemon.log")).unwrap_or_default();
+        let says = log.contains(&address.to_string()) && TcpStream::connect(address).is_ok();
+        match process.ended() {
+            Some(_) => Some(false),
+            None => says.then_some(true),
+        }
+    });
+    listens.then_some((process, address))
 }
 
 fn free_address() -> SocketAddr {
