@@ -119,7 +119,7 @@ def run():
     client.torrents_reannounce("all")
     answer = client.torrents_add_peers(peers=["127.0.0.1:9", "nonsense"], torrent_hashes=one)
     assert answer[one] == {"added": 1, "failed": 1}
-    refused(exceptions.HTTP5XXError, client.transfer_ban_peers, peers="127.0.0.1:9")
+    refused(exceptions.Conflict409Error, client.transfer_ban_peers, peers="127.0.0.1:9")
 
 
 def organise():
@@ -133,9 +133,9 @@ def organise():
     client.torrents_remove_tags(tags="x", torrent_hashes=one)
     client.torrents_create_tags("unused")
     client.torrents_delete_tags("b")
-    assert client.torrents_tags() == ["a", "unused", "x", "y"]
+    assert client.torrents_tags() == ["a", "synced", "unused", "x", "y"]
     torrents = {torrent.hash: torrent for torrent in client.torrents_info()}
-    assert (torrents[one].tags, torrents[two].tags, torrents[two].category) == ("a, y", "x, y", "tv")
+    assert (torrents[one].tags, torrents[two].tags, torrents[two].category) == ("a, synced, y", "x, y", "tv")
     client.torrents_remove_categories("tv")
     assert client.torrents_info(torrent_hashes=two)[0].category == ""
 
@@ -156,7 +156,7 @@ def limit():
     assert (client.transfer_upload_limit(), client.transfer_download_limit()) == (3_000_000, 0)
     client.transfer_set_speed_limits_mode(True)
     assert client.transfer_speed_limits_mode() == "1"
-    client.transfer_upload_limit = 4_000_000
+    client.transfer_set_upload_limit(4_000_000)
     client.transfer_set_speed_limits_mode(False)
     preferences = client.app_preferences()
     assert (preferences.up_limit, preferences.alt_up_limit) == (3_000_000, 4_000_000)

@@ -104,6 +104,7 @@ fn the_real_client_does_everything() {
 fn downloads_from(scene: &Scene, torrent: &str) {
     let port = scene.daemon.api().json("app/preferences")["listen_port"].as_u64().expect("a port");
     let target = scene.path("got");
+    fs::create_dir(&target).expect("made");
     let mut command = Command::new(env!("CARGO_BIN_EXE_sower"));
     command.arg("get").arg(scene.path(torrent)).arg("--output").arg(&target);
     command

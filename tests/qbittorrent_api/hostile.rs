@@ -92,7 +92,7 @@ fn what_is_missing_unknown_or_wrong_has_its_status() {
         ("torrents/renameFile", vec![("hash", &hash), ("oldPath", "wrong/one.bin"), ("newPath", "../../evil")], 409),
         ("torrents/addPeers", vec![("hashes", &hash), ("peers", "nonsense")], 400),
         ("app/setPreferences", vec![("json", "{")], 400),
-        ("transfer/banPeers", vec![("peers", "127.0.0.1:1")], 501),
+        ("transfer/banPeers", vec![("peers", "127.0.0.1:1")], 409),
     ] {
         let response = api.post(action, &fields);
         assert_eq!(response.status, status, "{action} {fields:?}: {}", response.text());

@@ -31,24 +31,31 @@ impl Response {
     }
 }
 
-/// Sends bytes, reads until the connection ends.
+/// Sends bytes, reads one response. It ends where it says, since not every server ends the connection.
 pub(crate) fn exchange(address: SocketAddr, request: &[u8]) -> Response {
-    let mut socket = TcpStream::connect(address).expect("the daemon listens");
+    let mut socket = TcpStream::connect(address).expect("the server listens");
     socket.set_read_timeout(Some(Duration::from_secs(60))).expect("set");
     // a refused body is not read to its end
     let _ = socket.write_all(request);
-    let mut bytes = Vec::new();
-    let _ = socket.read_to_end(&mut bytes);
-    parse(&bytes)
+    let (mut bytes, mut buffer) = (Vec::new(), [0; 64 * 1024]);
+    loop {
+        if let Some(response) = parse(&bytes) {
+            return response;
+        }
+        let count = socket.read(&mut buffer).unwrap_or(0);
+        assert!(count > 0, "an end in the middle of: {}", String::from_utf8_lossy(&bytes));
+        bytes.extend_from_slice(&buffer[..count]);
+    }
 }
 
-fn parse(bytes: &[u8]) -> Response {
-    let end = bytes.windows(4).position(|four| four == b"\r\n\r\n").expect("a head");
+/// A response, once all of it is there.
+fn parse(bytes: &[u8]) -> Option<Response> {
+    let end = bytes.windows(4).position(|four| four == b"\r\n\r\n")?;
     let head = String::from_utf8(bytes[..end].to_vec()).expect("an ASCII head");
     let status = head.split(' ').nth(1).and_then(|status| status.parse().ok()).expect("a status");
     let response = Response { status, head, body: bytes[end + 4..].to_vec() };
-    assert_eq!(response.header("transfer-encoding"), None, "lists have a length");
-    response
+    let length: usize = response.header("content-length").map_or(0, |length| length.parse().expect("a number"));
+    (response.body.len() >= length).then_some(response)
 }
 
 /// A server and what every request to it has.

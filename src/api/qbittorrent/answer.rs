@@ -96,9 +96,10 @@ impl Fault {
         Fault::new(StatusCode::INTERNAL_SERVER_ERROR, "Internal Server Error")
     }
 
-    /// qBittorrent does this and sower does not: better said than left undone.
+    /// qBittorrent does this and sower does not: better said than left undone. Not by a 501: `qbittorrent-api` takes any of those for
+    /// a fault of the server, throws its session away and tries again.
     pub(super) fn unsupported(text: impl Into<Cow<'static, str>>) -> Fault {
-        Fault::new(StatusCode::NOT_IMPLEMENTED, text)
+        Fault::new(StatusCode::CONFLICT, text)
     }
 }
 
