@@ -33,6 +33,14 @@ def until(torrent_hash, *states):
         time.sleep(0.05)
 
 
+def named(torrent_hash, *names):
+    """Files are renamed on the disk first, which takes its time."""
+    end = time.monotonic() + 60
+    while (found := [file.name for file in client.torrents_files(torrent_hash)]) != list(names):
+        assert time.monotonic() < end, found
+        time.sleep(0.05)
+
+
 def refused(error, call, *arguments, **named):
     try:
         call(*arguments, **named)
@@ -173,8 +181,10 @@ def rename():
     client.torrents_rename(torrent_hash=one, new_torrent_name="a name")
     assert until(one, "stalledUP").name == "a name"
     client.torrents_rename_file(torrent_hash=one, old_path="one/sub/two.bin", new_path="one/sub/2.bin")
+    named(one, "one/one.bin", "one/sub/2.bin")
+    until(one, "stalledUP")
     client.torrents_rename_folder(torrent_hash=one, old_path="one", new_path="uno")
-    assert [file.name for file in client.torrents_files(one)] == ["uno/one.bin", "uno/sub/2.bin"]
+    named(one, "uno/one.bin", "uno/sub/2.bin")
     until(one, "stalledUP")
 
 
