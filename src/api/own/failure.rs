@@ -2,7 +2,8 @@
 
 use axum::Json;
 use axum::extract::rejection::{BytesRejection, JsonRejection, QueryRejection};
-use axum::http::StatusCode;
+use axum::http::header::WWW_AUTHENTICATE;
+use axum::http::{HeaderValue, StatusCode};
 use axum::response::{IntoResponse, Response};
 use serde::Serialize;
 use utoipa::ToSchema;
@@ -116,6 +117,10 @@ impl IntoResponse for Failure {
         let mut response = (self.status, Json(document)).into_response();
         if let Some(denied) = self.denied {
             denied.mark(&mut response);
+            // asked for Basic auth, a browser would put a question of its own before the page's login
+            if let Some(challenge) = response.headers_mut().get_mut(WWW_AUTHENTICATE) {
+                *challenge = HeaderValue::from_static("Bearer realm=\"sower\"");
+            }
         }
         response
     }
