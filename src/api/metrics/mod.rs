@@ -22,6 +22,8 @@ use super::Context;
 use super::guard::Caller;
 use text::Text;
 
+pub(super) use process::resident;
+
 /// Its path.
 pub fn router(context: Arc<Context>) -> Router {
     Router::new().route("/metrics", get(metrics)).with_state(context)

@@ -20,12 +20,21 @@ pub(super) fn write(_: &Status, text: &mut Text) {
     }
 }
 
+/// Resident memory, private and mapped.
+pub(in crate::api) fn resident() -> (Option<u64>, Option<u64>) {
+    let status = fs::read_to_string("/proc/self/status").unwrap_or_default();
+    let bytes = |name| kib(&status, name).map(|kib| kib * 1_024);
+    (bytes("RssAnon"), bytes("RssFile"))
+}
+
+fn kib(status: &str, name: &str) -> Option<u64> {
+    let line = status.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(':'))?;
+    line.trim().strip_suffix("kB")?.trim().parse().ok()
+}
+
 /// What is private and what is mapped apart: mapped payload is the page cache's, and goes when anybody needs memory.
 fn memory(status: &str, text: &mut Text) {
-    let kib = |name: &str| {
-        let line = status.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(':'))?;
-        line.trim().strip_suffix("kB")?.trim().parse::<u64>().ok()
-    };
+    let kib = |name: &str| kib(status, name);
     let mut family = text.family(
         "sower_memory_bytes",
         Kind::Gauge,

@@ -9,6 +9,7 @@ use utoipa::ToSchema;
 
 use super::{Answer, Cursor, ErrorDocument};
 use crate::api::Context;
+use crate::api::metrics::resident;
 use crate::session::Status;
 use crate::session::seedbox::{Totals, View};
 
@@ -104,6 +105,10 @@ pub(super) struct EngineDocument {
     cold_ranges: u64,
     /// Bytes read from disk for each byte sent; null before the first.
     read_amplification: Option<f64>,
+    /// Resident memory of the process alone, in bytes; null if it cannot be told.
+    memory_private: Option<u64>,
+    /// Resident memory of mapped files, in bytes: the page cache's, which gives it back whenever it is needed.
+    memory_mapped: Option<u64>,
     /// Time that half of the turns of the reactors did not exceed, in microseconds.
     turn_median_us: u64,
     /// Time that 999 of a thousand turns did not exceed, in microseconds.
@@ -137,6 +142,7 @@ struct ReactorDocument {
 
 impl EngineDocument {
     fn of(status: &Status) -> EngineDocument {
+        let (memory_private, memory_mapped) = resident();
         let micros = |time: std::time::Duration| u64::try_from(time.as_micros()).unwrap_or(u64::MAX);
         EngineDocument {
             connections: status.connections,
@@ -149,6 +155,8 @@ impl EngineDocument {
             cold_bytes: status.paging.bytes,
             cold_ranges: status.paging.ranges,
             read_amplification: status.read_amplification(),
+            memory_private,
+            memory_mapped,
             turn_median_us: micros(status.turn_times.quantile(500)),
             turn_p999_us: micros(status.turn_times.quantile(999)),
             turn_longest_us: micros(status.turn_times.longest_turn()),
