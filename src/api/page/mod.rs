@@ -1,4 +1,10 @@
-//! The web page.
+//! The web page: a few files that are part of the program, and the login that lets a browser in.
+//!
+//! Nothing is built, and nothing comes from elsewhere: what a browser is given is what stands in `files`, plain HTML, CSS and ES
+//! modules. All it shows and does goes through the daemon's own API, so the page can do nothing that a script could not.
+
+mod files;
+mod login;
 
 use std::sync::Arc;
 
@@ -7,6 +13,6 @@ use axum::Router;
 use super::Context;
 
 /// Its paths.
-pub fn router(_context: Arc<Context>) -> Router {
-    Router::new()
+pub fn router(context: Arc<Context>) -> Router {
+    files::router().merge(login::router(context))
 }

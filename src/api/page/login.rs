@@ -1,0 +1,48 @@
+//! The login of the page: the token is shown once, for a cookie that scripts cannot read and other sites cannot send.
+
+use std::sync::Arc;
+
+use axum::extract::State;
+use axum::extract::rejection::JsonRejection;
+use axum::http::header::SET_COOKIE;
+use axum::http::{HeaderMap, HeaderValue, StatusCode};
+use axum::response::{IntoResponse as _, Response};
+use axum::routing::post;
+use axum::{Json, Router};
+use serde::Deserialize;
+
+use crate::api::Context;
+use crate::api::guard::{Caller, Guard, USER};
+use crate::api::own::Failure;
+
+/// Ends the cookie of a session.
+const NO_COOKIE: HeaderValue = HeaderValue::from_static("SID=; Max-Age=0; HttpOnly; SameSite=Strict; Path=/");
+
+/// What is sent to log in.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct LoginRequest {
+    token: String,
+}
+
+/// `/api/v1/login` and `/api/v1/logout`.
+pub(super) fn router(context: Arc<Context>) -> Router {
+    Router::new().route("/api/v1/login", post(login)).route("/api/v1/logout", post(logout)).with_state(context)
+}
+
+async fn login(
+    State(context): State<Arc<Context>>,
+    caller: Caller,
+    request: Result<Json<LoginRequest>, JsonRejection>,
+) -> Result<Response, Failure> {
+    let Json(LoginRequest { token }) = request?;
+    let sid = context.guard.login(USER, &token, caller)?;
+    Ok((StatusCode::NO_CONTENT, [(SET_COOKIE, Guard::cookie(&sid))]).into_response())
+}
+
+async fn logout(State(context): State<Arc<Context>>, headers: HeaderMap) -> Response {
+    if let Some(sid) = Guard::sid(&headers) {
+        context.guard.logout(sid);
+    }
+    (StatusCode::NO_CONTENT, [(SET_COOKIE, NO_COOKIE)]).into_response()
+}
