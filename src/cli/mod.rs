@@ -24,6 +24,7 @@ mod seed;
 mod show;
 mod signals;
 pub mod text;
+mod top;
 mod tracker;
 mod tune;
 pub mod units;
@@ -62,6 +63,8 @@ enum Command {
     Seed(seed::Args),
     /// Print what a torrent file says.
     Show(show::Args),
+    /// Watch and drive a seedbox from a terminal.
+    Top(top::Args),
     /// Run a tracker.
     Tracker(tracker::Args),
     /// Look at this machine: what holds upload back, and the command for each.
@@ -87,6 +90,7 @@ pub fn main() -> ExitCode {
         Command::Man(args) => man::run(args),
         Command::Seed(args) => seed::run(args),
         Command::Show(args) => show::run(args),
+        Command::Top(args) => top::run(args),
         Command::Tracker(args) => tracker::run(args),
         Command::Tune(args) => tune::run(args),
         Command::Verify(args) => verify::run(args),

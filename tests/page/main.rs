@@ -1,4 +1,4 @@
-//! The web page of the daemon in Chromium: what is clicked, typed, dropped and scrolled there happens in the real daemon.
+//! The web page of the daemon in Chromium, and `sower top`: what is clicked, typed, dropped and scrolled there happens in the real daemon.
 //!
 //! Each test plays a script of Node.js that drives the browser (`*.mjs`, by playwright-core), in a network namespace of its own: the page
 //! works without the outside, and a real client can be seeded to. What is missing on this machine is named by a line that starts with
@@ -31,6 +31,7 @@ const ADDRESS: &str = "127.0.0.1:9091";
 const BROWSER: &[&str] =
     &["node", "chromium", concat!(env!("CARGO_MANIFEST_DIR"), "/tests/page/node_modules/playwright-core/package.json")];
 const BROWSER_AND_CLIENT: &[&str] = &[BROWSER[0], BROWSER[1], BROWSER[2], "aria2c"];
+const IN_TERMINAL: &[&str] = &[BROWSER[0], BROWSER[2], "tmux"];
 
 #[test]
 fn files_are_served_with_their_types_and_only_when_they_changed() {
@@ -75,6 +76,11 @@ fn a_daemon_that_ends_is_told_of_and_found_again() {
 #[test]
 fn ten_thousand_torrents_scroll_within_the_time_of_a_frame() {
     isolated(Family::V4, BROWSER, || play("many"));
+}
+
+#[test]
+fn the_terminal_shows_and_changes_the_same() {
+    isolated(Family::V4, IN_TERMINAL, || play("top"));
 }
 
 /// Plays `SCRIPT.mjs` against a daemon. Where it is, and what else a script may use, is in the environment.
