@@ -26,6 +26,7 @@ mod seeking;
 pub mod state;
 mod status;
 pub mod web_seed;
+pub mod webhooks;
 
 pub use config::{SessionConfig, SessionError, TrackerChoice};
 pub use descriptors::{connections_within, raise_descriptor_limit};

@@ -7,6 +7,7 @@ mod logs;
 mod manual;
 mod sockets;
 mod units;
+mod webhooks;
 
 use std::path::Path;
 use std::process::Command;

@@ -10,10 +10,11 @@ use tokio::time::{Interval, MissedTickBehavior};
 use crate::cli::notify::{Notifier, watchdog};
 use crate::cli::units::Rate;
 use crate::session::seedbox::{Seedbox, Settings, View};
+use crate::session::webhooks::Webhooks;
 
-use super::blocklist;
 use super::config::ConfigFile;
 use super::logs::Log;
+use super::{blocklist, hooks};
 
 /// Between two lines of status, and two looks at what the log left out.
 const ROUND: Duration = Duration::from_secs(5);
@@ -51,6 +52,7 @@ pub(super) struct Life {
     pub(super) file: ConfigFile,
     pub(super) log: Log,
     pub(super) manager: Notifier,
+    pub(super) webhooks: Webhooks,
 }
 
 enum Event {
@@ -95,14 +97,15 @@ impl Life {
         match self.file.reload() {
             Ok(reload) => {
                 tracing::info!("{} was read again; {reload}", self.file.path().display());
-                self.apply().await;
+                let hooks = reload.live.iter().any(|key| key.section == "webhooks");
+                self.apply(hooks).await;
             }
             Err(error) => tracing::error!("the configuration stays as it was:\n{error}"),
         }
         self.manager.ready();
     }
 
-    async fn apply(&mut self) {
+    async fn apply(&mut self, hooks: bool) {
         let (settings, config) = (self.file.settings(), self.file.config());
         self.log.set_level(&config.log.level);
         let filter = read_lists(&self.file).await;
@@ -110,8 +113,18 @@ impl Life {
             Ok(()) => self.seedbox.filter(filter).await,
             refused => refused,
         };
+        if hooks {
+            self.renew_webhooks();
+        }
         if let Err(refusal) = holds {
             tracing::error!("the configuration does not hold: {refusal}");
+        }
+    }
+
+    fn renew_webhooks(&mut self) {
+        match hooks::start(self.file.config(), self.file.folder(), &self.seedbox) {
+            Ok(webhooks) => self.webhooks = webhooks,
+            Err(error) => tracing::error!("webhooks go on as they were: {error:#}"),
         }
     }
 

@@ -3,6 +3,7 @@
 mod blocklist;
 pub mod config;
 mod flags;
+mod hooks;
 mod inherited;
 mod life;
 mod logs;
@@ -108,7 +109,8 @@ async fn daemon(file: ConfigFile, state: PathBuf, log: Log) -> anyhow::Result<Ex
     context.metrics_per_torrent = file.config().api.metrics_per_torrent;
     tracing::info!("peers: port {}; API: {}", seedbox.view().totals.port, addresses(&doors));
     let serving = tokio::spawn(server::serve(Arc::new(context), doors, ending));
-    let mut life = Life { signals, seedbox: seedbox.clone(), file, log, manager };
+    let webhooks = hooks::start(file.config(), &state, &seedbox)?;
+    let mut life = Life { signals, seedbox: seedbox.clone(), file, log, manager, webhooks };
     life.run().await;
     end.send_replace(true);
     tokio::select! {

@@ -34,7 +34,7 @@ pub use print::generated;
 pub use save::{NotSaved, Saved};
 pub use sections::*;
 pub use value::*;
-pub use words::{HookEvent, LogFormat};
+pub use words::LogFormat;
 
 /// Declares the sections of the file, in its order.
 macro_rules! config {

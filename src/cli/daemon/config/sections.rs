@@ -7,6 +7,7 @@ use crate::reactor::driver::DriverChoice;
 use crate::reactor::sockets::Dscp;
 use crate::schedule::Slots;
 use crate::session::seedbox::{LimitAction, RateSchedule};
+use crate::session::webhooks::EventKind;
 use crate::transmit::SendMode;
 
 use super::key::{Key, Section, When, section};
@@ -15,7 +16,7 @@ use super::value::{
     Count, Day, Device, HookUrl, HostName, Level, Minutes, Name, PerAddress, Place, Port, Rate, Ratio, Reactors, Size,
     TrackerChoiceOrNone, TrackerUrl, UnsentLimit,
 };
-use super::words::{HookEvent, LogFormat};
+use super::words::LogFormat;
 
 section! {
     /// Where peers connect, and how they are spoken to.
@@ -200,7 +201,7 @@ section! {
         /// Where they are.
         [Live] urls: Vec<HookUrl> = [],
         /// What they are told of: "added", "completed", "failed", "removed".
-        [Live] events: Vec<HookEvent> = ["added", "completed", "failed", "removed"],
+        [Live] events: Vec<EventKind> = ["added", "completed", "failed", "removed"],
         /// File with a secret that signs them: the header X-Sower-Signature is then "sha256=" and the HMAC-SHA256 of the body in
         /// hexadecimal digits. "" is without a signature.
         [Live] secret_file: Option<Place> = "",

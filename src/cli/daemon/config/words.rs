@@ -1,6 +1,7 @@
 //! Choices that are a word, and times of the week.
 
 use crate::session::seedbox::{LimitAction, RateSchedule};
+use crate::session::webhooks::EventKind;
 
 use super::value::{Optional, Raw, Value};
 
@@ -11,19 +12,6 @@ pub enum LogFormat {
     Text,
     /// For programs: an object a line.
     Json,
-}
-
-/// What webhooks tell of.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
-pub enum HookEvent {
-    /// A torrent was added.
-    Added,
-    /// Everything that is wanted of it is here.
-    Completed,
-    /// It cannot go on.
-    Failed,
-    /// It is gone.
-    Removed,
 }
 
 /// What is written as a word.
@@ -61,11 +49,11 @@ words! {
         "text" = LogFormat::Text,
         "json" = LogFormat::Json,
     }
-    HookEvent {
-        "added" = HookEvent::Added,
-        "completed" = HookEvent::Completed,
-        "failed" = HookEvent::Failed,
-        "removed" = HookEvent::Removed,
+    EventKind {
+        "added" = EventKind::Added,
+        "completed" = EventKind::Completed,
+        "failed" = EventKind::Failed,
+        "removed" = EventKind::Removed,
     }
     LimitAction {
         "pause" = LimitAction::Pause,
