@@ -93,7 +93,6 @@ fn session() -> SessionConfig {
             connections_per_address: 500,
             congestion: Default::default(),
             options: Options::default(),
-            listeners: Vec::new(),
             downloads: true,
         },
         external: Vec::new(),
