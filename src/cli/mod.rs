@@ -11,6 +11,7 @@ mod create;
 pub mod daemon;
 mod export;
 mod get;
+mod health;
 mod import;
 mod lab;
 mod man;
@@ -53,6 +54,8 @@ enum Command {
     Export(export::Args),
     /// Download a torrent, then seed it.
     Get(get::Args),
+    /// Ask a daemon on this host whether it is well.
+    Health(health::Args),
     /// Take over torrents of qBittorrent, Transmission, rTorrent, Deluge or libtorrent, or an export.
     Import(import::Args),
     /// Client-server against peer-to-peer distribution, in theory and experiment.
@@ -85,6 +88,7 @@ pub fn main() -> ExitCode {
         Command::Daemon(args) => daemon::run(args),
         Command::Export(args) => export::run(args),
         Command::Get(args) => get::run(args),
+        Command::Health(args) => health::run(args),
         Command::Import(args) => import::run(args),
         Command::Lab(args) => lab::run(args),
         Command::Man(args) => man::run(args),

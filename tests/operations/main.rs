@@ -1,6 +1,7 @@
 //! What surrounds a daemon: its service manager, its log, its man pages, its container, its package.
 
 mod configured;
+mod container;
 mod daemon;
 mod life;
 mod logs;
