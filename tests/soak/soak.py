@@ -255,8 +255,8 @@ class Soak:
         self.wait_until_seeding(self.torrents)
         threads = [threading.Thread(target=self.disturb, args=(kind, self.rng.random())) for kind in (Own, Transmission, QBittorrent)]
         threads += [threading.Thread(target=self.download, args=(self.rng.random(),)) for _ in range(2)]
-        threads += [threading.Thread(target=self.seed)]
-        for thread in threads:
+        seeder = threading.Thread(target=self.seed, daemon=True)
+        for thread in [*threads, seeder]:
             thread.start()
         end = time.monotonic() + self.seconds
         while time.monotonic() < end and not self.errors:
@@ -298,6 +298,8 @@ class Soak:
             "listen_interfaces": "127.0.0.1:0",
             "allow_multiple_connections_per_ip": True,
             "alert_mask": libtorrent.alert.category_t.storage_notification,
+            # a daemon that was killed is back at once
+            "min_reconnect_time": 1,
             "enable_dht": False,
             "enable_lsd": False,
             "enable_upnp": False,
@@ -348,7 +350,7 @@ class Soak:
         session, handles = self.session(), []
         for torrent in self.foreign:
             handles.append(session.add_torrent(parameters(torrent, self.seeds)))
-        while not self.stop.is_set():
+        while True:
             for handle in handles:
                 handle.connect_peer(("127.0.0.1", self.daemon.port))
             time.sleep(0.5)

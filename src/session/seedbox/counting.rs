@@ -17,7 +17,7 @@ const ENOUGH_SECONDS: u64 = 5;
 /// Seconds between two looks at watch folders.
 const WATCH_SECONDS: u64 = 5;
 /// Seconds between two times that numbers are saved.
-const SAVE_SECONDS: u64 = 5;
+const SAVE_SECONDS: u64 = 2;
 
 impl Keeper {
     /// Once a second.
