@@ -181,11 +181,9 @@ impl Announcer {
         self.board.outcomes()
     }
 
-    /// Announces that trackers answered, and those that failed.
-    pub fn announces(&self) -> (u64, u64) {
-        let outcomes = self.outcomes();
-        let all: u64 = outcomes.each().iter().map(|(_, count)| count).sum();
-        (outcomes.answered, all - outcomes.answered)
+    /// Announces that wait for their turn, and those that are under way.
+    pub fn load(&self) -> (usize, usize) {
+        self.board.load()
     }
 
     /// How busy the tracker hosts are, those with nothing to do left out.

@@ -6,11 +6,13 @@
 
 use std::collections::{BTreeSet, HashMap};
 use std::net::IpAddr;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::{Duration, Instant};
 
 use super::error::AnnounceError;
 use super::outcomes::Outcomes;
+use super::queues::Load;
 use super::reply::Reply;
 use super::request::Family;
 use super::status::{Change, EndpointStatus, Summary, TrackerStatus};
@@ -24,6 +26,8 @@ pub(super) type Id = u64;
 /// See the module.
 pub(super) struct Board {
     origin: Instant,
+    waiting: AtomicUsize,
+    in_flight: AtomicUsize,
     inner: Mutex<Inner>,
 }
 
@@ -77,7 +81,7 @@ const URLS_MIN: usize = 1_024;
 
 impl Board {
     pub(super) fn new(origin: Instant) -> Board {
-        Board { origin, inner: Mutex::default() }
+        Board { origin, waiting: AtomicUsize::new(0), in_flight: AtomicUsize::new(0), inner: Mutex::default() }
     }
 
     /// A new torrent, and its trackers.
@@ -160,6 +164,17 @@ impl Board {
         let changed = std::mem::take(&mut inner.changed);
         let shown = changed.into_iter().filter_map(|id| inner.torrents.get(&id));
         shown.map(|shown| Change { info_hash: shown.info_hash, summary: self.summary(shown) }).collect()
+    }
+
+    /// How much there is to announce.
+    pub(super) fn set_load(&self, load: Load) {
+        self.waiting.store(load.waiting, Ordering::Relaxed);
+        self.in_flight.store(load.in_flight, Ordering::Relaxed);
+    }
+
+    /// Announces that wait for their turn, and those that are under way.
+    pub(super) fn load(&self) -> (usize, usize) {
+        (self.waiting.load(Ordering::Relaxed), self.in_flight.load(Ordering::Relaxed))
     }
 
     /// What became of all announces.

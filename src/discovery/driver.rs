@@ -108,6 +108,7 @@ impl Driver {
     /// Runs until it is told to shut down.
     pub(super) async fn run(mut self, mut inbox: mpsc::Receiver<Command>) {
         loop {
+            self.board.set_load(self.queues.total());
             let wake = self.timers.first().map(|&(time, _)| time).into_iter().chain(self.queues.next_timeout()).min();
             let sleep = tokio::time::sleep_until(wake.map_or_else(Instant::now, |time| self.instant(time)));
             tokio::select! {

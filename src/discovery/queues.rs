@@ -33,6 +33,8 @@ pub(super) struct Queues<K, C> {
     paced: BTreeSet<(Time, HostId)>,
     /// On the way out there is no time for a pace.
     hurry: bool,
+    /// All hosts together.
+    total: Load,
 }
 
 #[derive(Debug)]
@@ -58,7 +60,14 @@ pub(super) struct Load {
 
 impl<K: Clone + Eq + Hash, C> Queues<K, C> {
     pub(super) fn new() -> Queues<K, C> {
-        Queues { by_key: HashMap::new(), hosts: Vec::new(), free: Vec::new(), paced: BTreeSet::new(), hurry: false }
+        Queues {
+            by_key: HashMap::new(),
+            hosts: Vec::new(),
+            free: Vec::new(),
+            paced: BTreeSet::new(),
+            hurry: false,
+            total: Load::default(),
+        }
     }
 
     /// One more tracker of a torrent is at this host, which takes `most` calls at once.
@@ -94,11 +103,13 @@ impl<K: Clone + Eq + Hash, C> Queues<K, C> {
 
     /// A call to a host; ask [`Queues::start`] whether it may leave now.
     pub(super) fn push(&mut self, host: HostId, call: C) {
+        self.total.waiting += 1;
         self.queue(host).waiting.push_back(call);
     }
 
     /// A last call to a host.
     pub(super) fn push_parting(&mut self, host: HostId, call: C) {
+        self.total.waiting += 1;
         self.queue(host).partings.push_back(call);
     }
 
@@ -120,6 +131,8 @@ impl<K: Clone + Eq + Hash, C> Queues<K, C> {
         }
         queue.free = queue.free.max(now) + gap;
         queue.in_flight += 1;
+        self.total.in_flight += 1;
+        self.total.waiting -= 1;
         queue.partings.pop_front().or_else(|| queue.waiting.pop_front())
     }
 
@@ -132,6 +145,7 @@ impl<K: Clone + Eq + Hash, C> Queues<K, C> {
 
     /// A call has ended.
     pub(super) fn ended(&mut self, host: HostId) {
+        self.total.in_flight -= 1;
         self.queue(host).in_flight -= 1;
         self.tidy(host);
     }
@@ -154,9 +168,15 @@ impl<K: Clone + Eq + Hash, C> Queues<K, C> {
         self.hurry = true;
         for queue in self.hosts.iter_mut().flatten() {
             queue.most += more;
+            self.total.waiting -= queue.waiting.len();
             queue.waiting.clear();
         }
         self.by_key.values().copied().collect()
+    }
+
+    /// How busy all hosts are together.
+    pub(super) fn total(&self) -> Load {
+        self.total
     }
 
     /// How busy each host is.
@@ -176,6 +196,8 @@ impl<K: Clone + Eq + Hash, C> Queues<K, C> {
             return;
         }
         if let Some(queue) = self.hosts[host as usize].take() {
+            // what waits is of torrents that are gone
+            self.total.waiting -= queue.waiting.len();
             self.by_key.remove(&queue.key);
             self.paced.extract_if(.., |(_, paced)| *paced == host).for_each(drop);
             self.free.push(host);
@@ -276,7 +298,7 @@ mod tests {
         queues.leave(host);
         assert_eq!(queues.start(host, Time(0)), Some(7));
         queues.ended(host);
-        assert_eq!(queues.loads().count(), 0);
+        assert_eq!((queues.loads().count(), queues.total()), (0, Load::default()));
         assert_eq!(queues.join("other", 2), host, "its place is used again");
     }
 
@@ -304,5 +326,7 @@ mod tests {
         assert_eq!(all, (1_000..1_008).collect::<Vec<_>>());
         queues.ended(host);
         assert_eq!(queues.start(host, Time(0)), Some(1_008));
+        let summed = queues.loads().fold((0, 0), |sum, (_, load)| (sum.0 + load.waiting, sum.1 + load.in_flight));
+        assert_eq!((queues.total().waiting, queues.total().in_flight), summed);
     }
 }

@@ -34,4 +34,4 @@ pub use downloading::Download;
 pub use fleet::{Fleet, FleetConfig, FleetError, listen};
 pub use identity::{CLIENT, USER_AGENT, fresh_key, fresh_peer_id};
 pub use seeding::{Farewell, Session, Torrent};
-pub use status::{DownloadView, Flow, ReactorView, Status, TorrentState, TorrentView, TrackerView, Ways};
+pub use status::{Announces, DownloadView, Flow, ReactorView, Status, TorrentState, TorrentView, TrackerView, Ways};

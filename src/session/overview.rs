@@ -6,7 +6,7 @@ use crate::peer::Reason;
 
 use super::process::bytes_read as process_read;
 use super::seeding::Session;
-use super::status::{ReactorView, Status, Ways};
+use super::status::{Announces, ReactorView, Status, Ways};
 
 impl Session {
     /// Everything that a front end shows.
@@ -16,7 +16,7 @@ impl Session {
             send: self.fleet.send().to_string(),
             congestion: self.fleet.congestion().to_string(),
         };
-        let announces = self.announcer.announces();
+        let announces = Announces { outcomes: self.announcer.outcomes(), load: self.announcer.load() };
         let mut status = Status { ways, announces, process_read: process_read(), ..Status::default() };
         let mut closed: HashMap<&'static str, u64> = HashMap::new();
         for snapshot in self.fleet.snapshots() {

@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 
+use crate::discovery::Outcomes;
 use crate::ids::{InfoHash, TorrentId};
 use crate::reactor::{PagingCounters, TurnTimes};
 use crate::shard::{Census, PeerStatus, Totals};
@@ -136,6 +137,15 @@ impl Flow {
     }
 }
 
+/// Announces of all torrents.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub struct Announces {
+    /// What became of them since the start.
+    pub outcomes: Outcomes,
+    /// Those that wait for their turn at a tracker, and those that are under way.
+    pub load: (usize, usize),
+}
+
 /// Everything at one moment.
 #[derive(Clone, Debug, Default)]
 pub struct Status {
@@ -149,8 +159,8 @@ pub struct Status {
     pub flow: Flow,
     /// What sending paths count since start.
     pub transmit: Counters,
-    /// Announces that trackers answered, and those that failed.
-    pub announces: (u64, u64),
+    /// Announces to trackers.
+    pub announces: Announces,
     /// Connections, handshakes included.
     pub connections: usize,
     /// Peers by why they are not being sent to.

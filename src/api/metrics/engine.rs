@@ -26,10 +26,22 @@ pub(super) fn write(status: &Status, text: &mut Text) {
     reactors(status, text);
     sending(status, text);
     disk(status, text);
-    let (answered, failed) = status.announces;
-    text.family("sower_announces_total", Kind::Counter, "Announces to trackers since start, by outcome.")
-        .sample(&[("outcome", "answered")], answered)
-        .sample(&[("outcome", "failed")], failed);
+    announces(status, text);
+}
+
+fn announces(status: &Status, text: &mut Text) {
+    let mut total =
+        text.family("sower_announces_total", Kind::Counter, "Announces to trackers since start, by outcome.");
+    for (outcome, count) in status.announces.outcomes.each() {
+        total.sample(&[("outcome", outcome)], count);
+    }
+    let (waiting, in_flight) = status.announces.load;
+    text.gauge(
+        "sower_announces_waiting",
+        "Announces that are due and wait for their turn at a tracker.",
+        number(waiting as u64),
+    );
+    text.gauge("sower_announces_in_flight", "Announces that trackers have not answered yet.", number(in_flight as u64));
 }
 
 fn peers(status: &Status, text: &mut Text) {
