@@ -1,4 +1,4 @@
-//! Where a torrent's files are: programs name each file below one folder, a [`Choice`](crate::session::seedbox::Choice) names a folder,
+//! Where a torrent's files are: programs name each file below one folder, a [`Choice`] names a folder,
 //! the root in it, and the files that are called otherwise below that.
 
 use std::ffi::OsStr;

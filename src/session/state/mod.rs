@@ -12,7 +12,7 @@
 //! [`Store::flush`] when it is there.
 //!
 //! **What a power cut may cost.** Additions, removals, choices and settings are synced before [`Store::flush`] returns. Numbers
-//! are written every time they are handed over and synced every [`SYNC_SECONDS`](writer): that is `synchronous=NORMAL` in SQLite's
+//! are written every time they are handed over and synced every ten seconds: that is `synchronous=NORMAL` in SQLite's
 //! WAL mode, which cannot damage the database, only forget its last commits. A killed process costs what was not handed over yet.
 //!
 //! **When it cannot be written** (no space, an error of the disk, read-only), nothing is dropped: what waits is kept by torrent, the

@@ -15,8 +15,7 @@ use super::{StateError, backup, database, error};
 use crate::ids::InfoHash;
 
 /// Numbers are synced this often: what a power cut may cost. A sync takes a rotating disk some 20 ms.
-pub(super) const SYNC_SECONDS: u64 = 10;
-const SYNC_AFTER: Duration = Duration::from_secs(SYNC_SECONDS);
+const SYNC_AFTER: Duration = Duration::from_secs(10);
 /// First and last wait after a failure: whoever frees space should not have to wait for long.
 const RETRY_MIN: Duration = Duration::from_millis(500);
 const RETRY_MAX: Duration = Duration::from_secs(15);
