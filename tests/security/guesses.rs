@@ -110,3 +110,18 @@ fn secrets_are_compared_in_constant_time() {
     assert_eq!(source("sessions.rs").matches("sid.as_bytes().ct_eq(").count(), 2);
     assert!(!source("sessions.rs").contains("sid =="));
 }
+
+/// Not an attack: many programs of the owner at once, all with the right token. None of them is taken for a guesser.
+#[test]
+fn many_callers_with_the_right_token_are_all_heard() {
+    let scene = Scene::new();
+    std::thread::scope(|scope| {
+        for _ in 0..16 {
+            scope.spawn(|| {
+                for _ in 0..100 {
+                    assert_eq!(with(&scene, &format!("Bearer {}", scene.token)).status, 200);
+                }
+            });
+        }
+    });
+}

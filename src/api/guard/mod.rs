@@ -98,8 +98,9 @@ impl Guard {
     /// Compares, unless this caller has to wait, and keeps count.
     fn judge(&self, user: &str, password: &[u8], caller: Caller) -> Result<(), Denied> {
         let Some(address) = caller.address() else { return Ok(()) };
-        let now = Instant::now();
         let mut guesses = lock(&self.guesses);
+        // not before the lock is there: two callers would see each other's times in the wrong order
+        let now = Instant::now();
         guesses.may_guess(address, now)?;
         // both are compared, whatever the first says
         if self.token.is(password) & (user == USER) {
