@@ -98,6 +98,8 @@ fn the_real_client_does_everything() {
     scene.run("remove");
     assert!(films.join("uno/one.bin").exists(), "removed without its data");
     wait_for("the data to go", || (!scene.path("moved/two.bin").exists()).then_some(()));
+    scene.run("shutdown");
+    scene.daemon.ends();
 }
 
 /// The exported torrent leads to the content, which the daemon sends.

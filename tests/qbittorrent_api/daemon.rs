@@ -64,6 +64,12 @@ impl Daemon {
         self.stranger().login("sower", &self.token())
     }
 
+    /// Waits until it ended, in order.
+    pub(crate) fn ends(&mut self) {
+        let status = wait_for("the end of the daemon", || self.child.try_wait().expect("waiting"));
+        assert!(status.success(), "{status}");
+    }
+
     /// Ends it in order and starts it again.
     pub(crate) fn restart(&mut self) {
         let pid = self.child.id().to_string();

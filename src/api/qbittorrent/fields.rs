@@ -116,7 +116,7 @@ pub(super) const FIELDS: &[Field] = &[
     field!("tags", |row, _| Value::text(tags(row))),
     field!("super_seeding", |row, _| Value::Truth(row.choice.super_seed)),
     field!("force_start", |row, _| Value::Truth(row.choice.forced && !row.choice.paused)),
-    field!("save_path", |row, _| path(&row.choice.folder)),
+    field!("save_path", |row, _| path(row.choice.destination.as_ref().unwrap_or(&row.choice.folder))),
     field!("download_path", |_, at| at.settings.incomplete_folder.as_deref().map_or(Value::text(""), path)),
     field!("content_path", |row, _| content_path(row)),
     field!("root_path", |row, _| root_path(row)),

@@ -60,6 +60,10 @@ impl<'view> Difference<'view> {
             }
             match waiting.next_if(|before| before.id == row.id) {
                 Some(before) if !everywhere && Arc::ptr_eq(before, row) => {}
+                Some(before) if before.about.info_hash != row.about.info_hash => {
+                    difference.left.push(before);
+                    difference.added.push(row);
+                }
                 Some(before) => difference.changed.push((before, row)),
                 None => difference.added.push(row),
             }
