@@ -5,7 +5,7 @@ import { openMenu, openUnder } from "./menu.js";
 import { remember, remembered } from "./dom.js";
 
 const ROW = 34;
-const CARD_ROW = 84;
+const CARD_ROW = 88;
 
 export class Table {
     #page;
