@@ -85,7 +85,10 @@ export function keys() {
 /** "Alt+ArrowUp" -> "Alt ↑". */
 function keyName(key) {
     const names = { ArrowUp: "↑", ArrowDown: "↓", Delete: "Del" };
-    return key.split("+").map((part) => names[part] ?? (part.length === 1 ? part.toUpperCase() : part)).join(" ");
+    return key
+        .split("+")
+        .map((part) => names[part] ?? (part.length === 1 ? part.toUpperCase() : part))
+        .join(" ");
 }
 
 function order(what, done) {

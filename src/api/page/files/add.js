@@ -23,7 +23,8 @@ function linksIn(words) {
 /** Lets files and links be dropped and pasted anywhere. */
 export function acceptEverywhere(page) {
     const veil = find("drop");
-    const carries = (event) => [...event.dataTransfer.types].some((type) => type === "Files" || type === "text/uri-list" || type === "text/plain");
+    const carries = (event) =>
+        [...event.dataTransfer.types].some((type) => type === "Files" || type === "text/uri-list" || type === "text/plain");
     window.addEventListener("dragover", (event) => {
         if (!page.isOpen() || !carries(event)) return;
         event.preventDefault();
@@ -52,7 +53,12 @@ function take(page, data) {
 /** Asks how to add, and adds. */
 export function addDialog(page, files = [], links = []) {
     const chosen = new Chosen(files);
-    const area = element("textarea", { name: "links", rows: "3", placeholder: "Magnet links or addresses, one a line", spellcheck: "false" });
+    const area = element("textarea", {
+        name: "links",
+        rows: "3",
+        placeholder: "Magnet links or addresses, one a line",
+        spellcheck: "false",
+    });
     area.value = links.join("\n");
     const { settings } = page.store;
     return ask({
@@ -61,7 +67,10 @@ export function addDialog(page, files = [], links = []) {
         body: [
             chosen.node,
             field("Links", area),
-            field("Folder on the server", text("folder", "", { placeholder: settings?.download_folder ?? "", choices: page.folders() })),
+            field(
+                "Folder on the server",
+                text("folder", "", { placeholder: settings?.download_folder ?? "", choices: page.folders() }),
+            ),
             element(
                 "div",
                 { class: "pair" },
@@ -69,7 +78,12 @@ export function addDialog(page, files = [], links = []) {
                 field("Tags", text("tags", "", { choices: page.tags() }), "Separated by commas."),
             ),
             tick("start", "Start at once", settings?.start_added ?? true),
-            tick("trusted", "The data is already there and right", false, "Sizes are compared now, pieces when they are first served. Unticked: everything is read and checked."),
+            tick(
+                "trusted",
+                "The data is already there and right",
+                false,
+                "Sizes are compared now, pieces when they are first served. Unticked: everything is read and checked.",
+            ),
         ],
         submit: "Add",
         onsubmit: (form) => addAll(page, chosen, area, form),
@@ -82,13 +96,30 @@ class Chosen {
 
     constructor(files) {
         this.list = element("ul", { class: "chosen" });
-        const input = element("input", { type: "file", accept: ".torrent,application/x-bittorrent", multiple: true, class: "unseen", "aria-label": "Torrent files" });
+        const input = element("input", {
+            type: "file",
+            accept: ".torrent,application/x-bittorrent",
+            multiple: true,
+            class: "unseen",
+            "aria-label": "Torrent files",
+        });
         input.addEventListener("change", () => {
             this.add([...input.files]);
             input.value = "";
         });
         const pick = button({ label: "Choose torrent files", icon: "file", kind: "secondary", onclick: () => input.click() });
-        this.node = element("div", { class: "field" }, this.list, element("div", { class: "inline" }, pick, input, element("span", { class: "hint" }, "or drop and paste them anywhere")));
+        this.node = element(
+            "div",
+            { class: "field" },
+            this.list,
+            element(
+                "div",
+                { class: "inline" },
+                pick,
+                input,
+                element("span", { class: "hint" }, "or drop and paste them anywhere"),
+            ),
+        );
         this.add(files);
     }
 
@@ -96,8 +127,21 @@ class Chosen {
         for (const file of files) {
             const problem = element("span", { class: "problem" });
             const entry = { file, problem };
-            const drop = button({ label: `Leave out ${file.name}`, icon: "close", iconOnly: true, onclick: () => this.drop(entry) });
-            entry.node = element("li", {}, icon("file"), element("span", { class: "ellipsis" }, file.name), element("span", { class: "quiet" }, bytes(file.size)), drop, problem);
+            const drop = button({
+                label: `Leave out ${file.name}`,
+                icon: "close",
+                iconOnly: true,
+                onclick: () => this.drop(entry),
+            });
+            entry.node = element(
+                "li",
+                {},
+                icon("file"),
+                element("span", { class: "ellipsis" }, file.name),
+                element("span", { class: "quiet" }, bytes(file.size)),
+                drop,
+                problem,
+            );
             this.files.push(entry);
             this.list.append(entry.node);
         }
@@ -134,7 +178,8 @@ function say({ added, here, problems }) {
     if (added > 0) parts.push(`Added ${counted(added, "torrent")}`);
     if (here > 0) parts.push(`${counted(here, "torrent")} already here`);
     if (parts.length > 0) tell(parts.join(", "));
-    if (problems.length > 0) throw new Error(problems.length === 1 ? problems[0] : `${problems.length} were refused: ${problems[0]}`);
+    if (problems.length > 0)
+        throw new Error(problems.length === 1 ? problems[0] : `${problems.length} were refused: ${problems[0]}`);
 }
 
 async function addFile(chosen, entry, choice, result) {

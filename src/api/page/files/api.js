@@ -3,14 +3,41 @@
 const base = new URL("api/v1/", document.baseURI);
 
 /** What a list needs of a torrent. */
-export const LIST_FIELDS = [
-    "hash", "name", "size", "activity", "activity_per_mille", "message", "tracker", "category", "tags", "progress", "left", "uploaded",
-    "downloaded", "upload_rate", "download_rate", "peers", "seeds", "unchoked", "swarm_seeds", "swarm_leechers", "ratio",
-    "added_at", "completed_at", "active_at", "queue", "forced", "private", "folder", "upload_limit", "download_limit",
+const LIST_FIELDS = [
+    "hash",
+    "name",
+    "size",
+    "activity",
+    "activity_per_mille",
+    "message",
+    "tracker",
+    "category",
+    "tags",
+    "progress",
+    "left",
+    "uploaded",
+    "downloaded",
+    "upload_rate",
+    "download_rate",
+    "peers",
+    "seeds",
+    "unchoked",
+    "swarm_seeds",
+    "swarm_leechers",
+    "ratio",
+    "added_at",
+    "completed_at",
+    "active_at",
+    "queue",
+    "forced",
+    "private",
+    "folder",
+    "upload_limit",
+    "download_limit",
 ].join(",");
 
 /** A request that was not followed. */
-export class Refused extends Error {
+class Refused extends Error {
     constructor(status, message) {
         super(message);
         this.status = status;

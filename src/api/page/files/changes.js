@@ -15,7 +15,6 @@ export const category = (text) => ({ kind: "category", category: text });
 export const addTags = (tags) => ({ kind: "add_tags", tags });
 export const removeTags = (tags) => ({ kind: "remove_tags", tags });
 export const limits = (those) => ({ kind: "limits", ...those });
-export const superSeed = (on) => ({ kind: "super_seed", on });
 export const addTrackers = (urls) => ({ kind: "add_trackers", urls });
 export const removeTrackers = (urls) => ({ kind: "remove_trackers", urls });
 export const replaceTracker = (from, to) => ({ kind: "replace_tracker", from, to });

@@ -14,13 +14,21 @@ export class RatesTab {
         this.#history = () => page.store.history;
         this.canvas = element("canvas", { class: "chart", role: "img" });
         const key = (name, label) => element("span", { class: `key ${name}` }, label);
-        this.node = element("div", { class: "stack" }, element("div", { class: "panel-bar" }, key("up", "Up"), key("down", "Down")), this.canvas);
+        this.node = element(
+            "div",
+            { class: "stack" },
+            element("div", { class: "panel-bar" }, key("up", "Up"), key("down", "Down")),
+            this.canvas,
+        );
         new ResizeObserver(() => this.#draw()).observe(this.canvas);
     }
 
     show(torrent) {
         this.#torrent = torrent;
-        this.canvas.setAttribute("aria-label", `Up ${rateOrZero(torrent.upload_rate)}, down ${rateOrZero(torrent.download_rate)}`);
+        this.canvas.setAttribute(
+            "aria-label",
+            `Up ${rateOrZero(torrent.upload_rate)}, down ${rateOrZero(torrent.download_rate)}`,
+        );
         this.#draw();
     }
 

@@ -39,7 +39,12 @@ export class Details {
     constructor(page, host) {
         this.#page = page;
         this.#host = host;
-        const strip = element("div", { role: "tablist", class: "tabs", "aria-label": "Details", onkeydown: (event) => this.#arrow(event) });
+        const strip = element("div", {
+            role: "tablist",
+            class: "tabs",
+            "aria-label": "Details",
+            onkeydown: (event) => this.#arrow(event),
+        });
         const panels = element("div", { class: "panels" });
         for (const [id, label, Tab] of TABS) this.#makeTab(strip, panels, id, label, Tab);
         host.append(this.#edge(), this.#head(strip), this.#problem, panels);
@@ -52,25 +57,56 @@ export class Details {
 
     #makeTab(strip, panels, id, label, Tab) {
         const tab = new Tab(this.#page);
-        const head = element("button", { type: "button", role: "tab", id: `tab-${id}`, "aria-controls": `panel-${id}`, onclick: () => this.#choose(id) }, label);
-        const panel = element("div", { role: "tabpanel", id: `panel-${id}`, class: "panel", "aria-labelledby": `tab-${id}` }, tab.node);
+        const head = element(
+            "button",
+            { type: "button", role: "tab", id: `tab-${id}`, "aria-controls": `panel-${id}`, onclick: () => this.#choose(id) },
+            label,
+        );
+        const panel = element(
+            "div",
+            { role: "tabpanel", id: `panel-${id}`, class: "panel", "aria-labelledby": `tab-${id}` },
+            tab.node,
+        );
         strip.append(head);
         panels.append(panel);
         this.#tabs.set(id, { tab, head, panel });
     }
 
     #head(strip) {
-        const act = (known) => button({ ...known, label: known.label.replace("…", ""), iconOnly: true, onclick: () => perform(this.#page, action(known.id)) });
-        const more = button({ label: "More", icon: "more", iconOnly: true, "aria-haspopup": "menu", onclick: (event) => openUnder(event.currentTarget, menuEntries(this.#page)) });
+        const act = (known) =>
+            button({
+                ...known,
+                label: known.label.replace("…", ""),
+                iconOnly: true,
+                onclick: () => perform(this.#page, action(known.id)),
+            });
+        const more = button({
+            label: "More",
+            icon: "more",
+            iconOnly: true,
+            "aria-haspopup": "menu",
+            onclick: (event) => openUnder(event.currentTarget, menuEntries(this.#page)),
+        });
         const buttons = barActions.map(({ id, label, icon }) => act({ id, label, icon }));
-        const actions = element("div", { class: "details-actions phone-only", role: "toolbar", "aria-label": "This torrent" }, ...buttons, more);
+        const actions = element(
+            "div",
+            { class: "details-actions phone-only", role: "toolbar", "aria-label": "This torrent" },
+            ...buttons,
+            more,
+        );
         const close = button({ label: "Close details", icon: "close", iconOnly: true, onclick: () => this.close() });
         return element("div", { class: "details-head" }, this.#title, actions, close, strip);
     }
 
     /** The upper edge, which is dragged. */
     #edge() {
-        const edge = element("div", { class: "details-edge", role: "separator", "aria-orientation": "horizontal", "aria-label": "Height of details", tabindex: "0" });
+        const edge = element("div", {
+            class: "details-edge",
+            role: "separator",
+            "aria-orientation": "horizontal",
+            "aria-label": "Height of details",
+            tabindex: "0",
+        });
         const set = (height) => {
             const most = innerHeight - 260;
             const rounded = Math.round(Math.max(LOWEST, Math.min(height, most)));

@@ -17,7 +17,12 @@ export function ask({ title, body, submit, danger = false, wide = false, onsubmi
         const form = element(
             "form",
             { method: "dialog", novalidate: true },
-            element("header", {}, heading, button({ label: "Close", icon: "close", iconOnly: true, onclick: () => dialog.close("") })),
+            element(
+                "header",
+                {},
+                heading,
+                button({ label: "Close", icon: "close", iconOnly: true, onclick: () => dialog.close("") }),
+            ),
             element("div", { class: "dialog-body" }, ...body),
             element("footer", {}, problem, cancel, send),
         );
@@ -65,7 +70,11 @@ export function field(label, input, hint) {
 export function text(name, value = "", { choices = [], ...attributes } = {}) {
     const input = element("input", { type: "text", name, value, autocomplete: "off", spellcheck: "false", ...attributes });
     if (choices.length === 0) return input;
-    const list = element("datalist", { id: `choices-${(fields += 1)}` }, ...choices.map((choice) => element("option", { value: choice })));
+    const list = element(
+        "datalist",
+        { id: `choices-${(fields += 1)}` },
+        ...choices.map((choice) => element("option", { value: choice })),
+    );
     input.setAttribute("list", list.id);
     document.body.append(list);
     input.addEventListener("focusout", () => setTimeout(() => input.isConnected || list.remove(), 1_000));
@@ -88,8 +97,16 @@ export function choose(name, choices, value) {
 /** Bytes a second: a number and its unit; empty for none. */
 export function rateInput(name, value) {
     const mebi = value !== null && value !== undefined && value % 1_048_576 === 0 && value > 0;
-    const shown = value === null || value === undefined ? "" : String(Math.round((value / (mebi ? 1_048_576 : 1_024)) * 100) / 100);
-    const unit = choose(`${name}-unit`, [["1024", "KiB/s"], ["1048576", "MiB/s"]], mebi || shown === "" ? "1048576" : "1024");
+    const shown =
+        value === null || value === undefined ? "" : String(Math.round((value / (mebi ? 1_048_576 : 1_024)) * 100) / 100);
+    const unit = choose(
+        `${name}-unit`,
+        [
+            ["1024", "KiB/s"],
+            ["1048576", "MiB/s"],
+        ],
+        mebi || shown === "" ? "1048576" : "1024",
+    );
     unit.setAttribute("aria-label", "Unit");
     return { number: numberInput(name, shown, { step: "any", placeholder: "no limit" }), unit };
 }
@@ -111,7 +128,15 @@ export function rateField(label, { number, unit }, hint) {
 
 /** A number that is not negative. */
 export function numberInput(name, value, attributes = {}) {
-    return element("input", { type: "number", name, value: value ?? "", min: "0", inputmode: "decimal", autocomplete: "off", ...attributes });
+    return element("input", {
+        type: "number",
+        name,
+        value: value ?? "",
+        min: "0",
+        inputmode: "decimal",
+        autocomplete: "off",
+        ...attributes,
+    });
 }
 
 /** What a number input holds; null if it is empty. */
@@ -122,5 +147,8 @@ export function numberOf(form, name) {
 
 /** Words between commas. */
 export function listOf(value) {
-    return value.split(",").map((word) => word.trim()).filter(Boolean);
+    return value
+        .split(",")
+        .map((word) => word.trim())
+        .filter(Boolean);
 }

@@ -22,7 +22,7 @@ export function element(tag, attributes = {}, ...children) {
 const TURNS = /[\u202a-\u202e\u2066-\u2069]/g;
 
 /** `text` without what would make other text be shown wrong. */
-export function harmless(text) {
+function harmless(text) {
     return TURNS.test(text) ? text.replace(TURNS, "\ufffd") : text;
 }
 

@@ -11,7 +11,12 @@ import { openMenu } from "./menu.js";
 import { complain } from "./toasts.js";
 
 const ROW = 28;
-const PRIORITIES = [["high", "High"], ["normal", "Normal"], ["low", "Low"], ["skip", "Skip"]];
+const PRIORITIES = [
+    ["high", "High"],
+    ["normal", "Normal"],
+    ["low", "Low"],
+    ["skip", "Skip"],
+];
 const WORDS = Object.fromEntries(PRIORITIES);
 
 const COLUMNS = [
@@ -41,12 +46,25 @@ export class FilesTab {
     constructor(page) {
         this.#page = page;
         this.empty = element("p", { class: "empty-line" }, "The files are not known before the metadata is here.");
-        const buttons = PRIORITIES.map(([id, label]) => button({ label, kind: "secondary small", onclick: () => this.#want(id) }));
+        const buttons = PRIORITIES.map(([id, label]) =>
+            button({ label, kind: "secondary small", onclick: () => this.#want(id) }),
+        );
         const rename = button({ label: "Rename…", kind: "secondary small", onclick: () => this.#rename() });
-        const bar = element("div", { class: "panel-bar", role: "toolbar", "aria-label": "Priority" }, element("span", { class: "quiet" }, "Selected, or all:"), ...buttons, rename);
+        const bar = element(
+            "div",
+            { class: "panel-bar", role: "toolbar", "aria-label": "Priority" },
+            element("span", { class: "quiet" }, "Selected, or all:"),
+            ...buttons,
+            rename,
+        );
         const host = element("div", { class: "panel-grid" });
         this.node = element("div", { class: "stack" }, bar, host, this.empty);
-        this.grid = new Grid(host, { label: "Files", key: (file) => file.index, onmenu: (x, y) => this.#menu(x, y), rowClass: (file) => (file.priority === "skip" ? "faint" : "") });
+        this.grid = new Grid(host, {
+            label: "Files",
+            key: (file) => file.index,
+            onmenu: (x, y) => this.#menu(x, y),
+            rowClass: (file) => (file.priority === "skip" ? "faint" : ""),
+        });
         this.grid.setColumns(COLUMNS, ROW);
     }
 

@@ -25,7 +25,15 @@ export class Filters {
         this.#opener.append(icon("filter"));
         this.#opener.addEventListener("click", () => this.#drawer(!document.body.classList.contains("filters-open")));
         find("scrim").addEventListener("click", () => this.#drawer(false));
-        find("sidebar").prepend(button({ label: "Close filters", icon: "close", iconOnly: true, kind: "plain phone-only close-filters", onclick: () => this.#drawer(false) }));
+        find("sidebar").prepend(
+            button({
+                label: "Close filters",
+                icon: "close",
+                iconOnly: true,
+                kind: "plain phone-only close-filters",
+                onclick: () => this.#drawer(false),
+            }),
+        );
     }
 
     #key(event) {

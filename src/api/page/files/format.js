@@ -60,7 +60,10 @@ export function duration(seconds) {
         [60, "min"],
         [1, "s"],
     ];
-    const first = Math.max(steps.findIndex(([size]) => seconds >= size), 0);
+    const first = Math.max(
+        steps.findIndex(([size]) => seconds >= size),
+        0,
+    );
     if (seconds < 1) return "0 s";
     const [size, name] = steps[first];
     const next = steps[first + 1];

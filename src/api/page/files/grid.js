@@ -149,7 +149,10 @@ export class Grid {
     #makeCell(column) {
         // numbers always fit; what does not cut costs less
         const cut = column.align === undefined && !column.make;
-        const node = element("div", { class: `cell ${column.align ?? ""} ${column.class ?? ""}${cut ? " cut" : ""}`, role: "gridcell" });
+        const node = element("div", {
+            class: `cell ${column.align ?? ""} ${column.class ?? ""}${cut ? " cut" : ""}`,
+            role: "gridcell",
+        });
         const parts = column.make?.(node);
         return { node, parts, column };
     }

@@ -28,11 +28,22 @@ export function helpDialog() {
             "section",
             {},
             element("h3", {}, title),
-            element("dl", { class: "keys" }, ...pairs.flatMap(([key, words]) => [element("dt", {}, element("kbd", {}, key)), element("dd", {}, words)])),
+            element(
+                "dl",
+                { class: "keys" },
+                ...pairs.flatMap(([key, words]) => [element("dt", {}, element("kbd", {}, key)), element("dd", {}, words)]),
+            ),
         );
     void ask({
         title: "Keyboard",
         wide: true,
-        body: [element("div", { class: "pair" }, element("div", {}, part("List", LIST), part("Page", PAGE)), part("Selected torrents", keys()))],
+        body: [
+            element(
+                "div",
+                { class: "pair" },
+                element("div", {}, part("List", LIST), part("Page", PAGE)),
+                part("Selected torrents", keys()),
+            ),
+        ],
     });
 }

@@ -22,15 +22,15 @@ export class Keys {
     /** Does what the key is for; true if it is for something. */
     use(event) {
         const page = this.#page;
-        if ((event.ctrlKey || event.metaKey) && event.key === "f") return page.filters.focus(), true;
+        if ((event.ctrlKey || event.metaKey) && event.key === "f") return (page.filters.focus(), true);
         if (event.ctrlKey || event.metaKey) return false;
         switch (event.altKey ? "" : event.key) {
             case "/":
-                return page.filters.focus(), true;
+                return (page.filters.focus(), true);
             case "?":
-                return helpDialog(), true;
+                return (helpDialog(), true);
             case ",":
-                return settingsDialog(page), true;
+                return (settingsDialog(page), true);
             case "Escape":
                 return this.#escape();
         }

@@ -8,42 +8,60 @@ import { bytes, counted, duration, limit, moment, percent, ratio, rateOrZero, wh
 
 /** Columns of facts: title, and for each fact its label and its words. */
 const FACTS = [
-    ["Transfer", [
-        ["Uploaded", (t) => both(t.uploaded, t.session_uploaded)],
-        ["Downloaded", (t) => both(t.downloaded, t.session_downloaded)],
-        ["Ratio", (t) => ratio(t.ratio)],
-        ["Rate up", (t) => `${rateOrZero(t.upload_rate)}, limit ${limit(t.upload_limit)}`],
-        ["Rate down", (t) => `${rateOrZero(t.download_rate)}, limit ${limit(t.download_limit)}`],
-        ["Wasted", (t) => bytes(t.wasted)],
-    ]],
-    ["Swarm", [
-        ["Peers", (t) => `${whole(t.peers)}, of them ${counted(t.seeds, "seed")}`],
-        ["Sent to", (t) => whole(t.unchoked)],
-        ["In the swarm", (t) => `${whole(t.swarm_seeds)} seeds, ${whole(t.swarm_leechers)} others`],
-        ["Availability", (t) => (t.availability_per_mille === undefined ? "–" : (t.availability_per_mille / 1000).toFixed(2))],
-        ["Left", (t) => duration(remaining(t))],
-        ["Last active", (t) => moment(t.active_at)],
-    ]],
-    ["Times", [
-        ["Added", (t) => moment(t.added_at)],
-        ["Completed", (t) => moment(t.completed_at)],
-        ["Seeding for", (t) => duration(t.seeding_seconds)],
-        ["Running for", (t) => duration(t.running_seconds)],
-        ["Created", (t) => moment(t.created_at)],
-        ["Created by", (t) => t.created_by || "–"],
-    ]],
-    ["Content", [
-        ["Size", (t) => `${bytes(t.size)} in ${counted(t.files ?? 0, "file")}`],
-        ["Pieces", (t) => (t.pieces ? `${whole(t.pieces)} of ${bytes(t.piece_length)}` : "–")],
-        ["Folder", (t) => t.folder],
-        ["Category", (t) => t.category || "–"],
-        ["Tags", (t) => t.tags.join(", ") || "–"],
-        ["Private", (t) => (t.private ? "yes" : "no")],
-    ]],
-    [null, [
-        ["Hash", (t) => t.hash],
-        ["Comment", (t) => t.comment || "–"],
-    ]],
+    [
+        "Transfer",
+        [
+            ["Uploaded", (t) => both(t.uploaded, t.session_uploaded)],
+            ["Downloaded", (t) => both(t.downloaded, t.session_downloaded)],
+            ["Ratio", (t) => ratio(t.ratio)],
+            ["Rate up", (t) => `${rateOrZero(t.upload_rate)}, limit ${limit(t.upload_limit)}`],
+            ["Rate down", (t) => `${rateOrZero(t.download_rate)}, limit ${limit(t.download_limit)}`],
+            ["Wasted", (t) => bytes(t.wasted)],
+        ],
+    ],
+    [
+        "Swarm",
+        [
+            ["Peers", (t) => `${whole(t.peers)}, of them ${counted(t.seeds, "seed")}`],
+            ["Sent to", (t) => whole(t.unchoked)],
+            ["In the swarm", (t) => `${whole(t.swarm_seeds)} seeds, ${whole(t.swarm_leechers)} others`],
+            [
+                "Availability",
+                (t) => (t.availability_per_mille === undefined ? "–" : (t.availability_per_mille / 1000).toFixed(2)),
+            ],
+            ["Left", (t) => duration(remaining(t))],
+            ["Last active", (t) => moment(t.active_at)],
+        ],
+    ],
+    [
+        "Times",
+        [
+            ["Added", (t) => moment(t.added_at)],
+            ["Completed", (t) => moment(t.completed_at)],
+            ["Seeding for", (t) => duration(t.seeding_seconds)],
+            ["Running for", (t) => duration(t.running_seconds)],
+            ["Created", (t) => moment(t.created_at)],
+            ["Created by", (t) => t.created_by || "–"],
+        ],
+    ],
+    [
+        "Content",
+        [
+            ["Size", (t) => `${bytes(t.size)} in ${counted(t.files ?? 0, "file")}`],
+            ["Pieces", (t) => (t.pieces ? `${whole(t.pieces)} of ${bytes(t.piece_length)}` : "–")],
+            ["Folder", (t) => t.folder],
+            ["Category", (t) => t.category || "–"],
+            ["Tags", (t) => t.tags.join(", ") || "–"],
+            ["Private", (t) => (t.private ? "yes" : "no")],
+        ],
+    ],
+    [
+        null,
+        [
+            ["Hash", (t) => t.hash],
+            ["Comment", (t) => t.comment || "–"],
+        ],
+    ],
 ];
 
 function both(all, session) {
@@ -61,7 +79,13 @@ export class OverviewTab {
         this.track = bar();
         this.percent = element("span", { class: "number" });
         this.state = element("div", { class: "state" }, this.svg, this.words, this.track, this.percent);
-        this.node = element("div", { class: "overview" }, this.state, this.message, element("div", { class: "facts" }, ...FACTS.map((column) => this.#column(column))));
+        this.node = element(
+            "div",
+            { class: "overview" },
+            this.state,
+            this.message,
+            element("div", { class: "facts" }, ...FACTS.map((column) => this.#column(column))),
+        );
     }
 
     #column([title, facts]) {

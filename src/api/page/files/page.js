@@ -69,10 +69,14 @@ export class Page {
             this.#scrolling = false;
             if (this.#stale) this.refresh();
         });
-        this.grid.node.addEventListener("scroll", () => {
-            this.#scrolling = true;
-            still();
-        }, { passive: true });
+        this.grid.node.addEventListener(
+            "scroll",
+            () => {
+                this.#scrolling = true;
+                still();
+            },
+            { passive: true },
+        );
     }
 
     /** Shows the list, and follows the daemon. */
@@ -161,7 +165,10 @@ export class Page {
 
     /** Changes torrents as the daemon is told. */
     async change(torrents, what) {
-        await api.change(torrents.map((torrent) => torrent.hash), what);
+        await api.change(
+            torrents.map((torrent) => torrent.hash),
+            what,
+        );
     }
 
     /** Makes a category that is not there yet. */

@@ -36,23 +36,69 @@ const COLUMNS = [
     { id: "address", title: "Address", width: 200, class: "mono", text: (peer) => peer.address, value: (peer) => peer.address },
     { id: "client", title: "Client", width: 190, text: (peer) => peer.client ?? "unknown", value: (peer) => peer.client ?? "" },
     { id: "flags", title: "Flags", width: 70, paint: paintFlags, value: flags },
-    { id: "progress", title: "Has", width: 76, align: "end", text: (peer) => percent(peer.progress), value: (peer) => peer.progress, first: true },
-    { id: "up", title: "Up", width: 104, align: "end", class: "up", text: (peer) => rate(peer.sent_rate), value: (peer) => peer.sent_rate, first: true },
-    { id: "down", title: "Down", width: 104, align: "end", class: "down", text: (peer) => rate(peer.received_rate), value: (peer) => peer.received_rate, first: true },
-    { id: "sent", title: "Sent", width: 92, align: "end", text: (peer) => bytes(peer.sent), value: (peer) => peer.sent, first: true },
-    { id: "received", title: "Received", width: 92, align: "end", text: (peer) => bytes(peer.received), value: (peer) => peer.received, first: true },
+    {
+        id: "progress",
+        title: "Has",
+        width: 76,
+        align: "end",
+        text: (peer) => percent(peer.progress),
+        value: (peer) => peer.progress,
+        first: true,
+    },
+    {
+        id: "up",
+        title: "Up",
+        width: 104,
+        align: "end",
+        class: "up",
+        text: (peer) => rate(peer.sent_rate),
+        value: (peer) => peer.sent_rate,
+        first: true,
+    },
+    {
+        id: "down",
+        title: "Down",
+        width: 104,
+        align: "end",
+        class: "down",
+        text: (peer) => rate(peer.received_rate),
+        value: (peer) => peer.received_rate,
+        first: true,
+    },
+    {
+        id: "sent",
+        title: "Sent",
+        width: 92,
+        align: "end",
+        text: (peer) => bytes(peer.sent),
+        value: (peer) => peer.sent,
+        first: true,
+    },
+    {
+        id: "received",
+        title: "Received",
+        width: 92,
+        align: "end",
+        text: (peer) => bytes(peer.received),
+        value: (peer) => peer.received,
+        first: true,
+    },
     { id: "why", title: "State", width: 220, text: why, value: why },
 ];
 
 function flags(peer) {
-    return FLAGS.filter(([, , holds]) => holds(peer)).map(([letter]) => letter).join(" ");
+    return FLAGS.filter(([, , holds]) => holds(peer))
+        .map(([letter]) => letter)
+        .join(" ");
 }
 
 function paintFlags(_, peer, cell) {
     const letters = flags(peer);
     if (cell.textContent === letters) return;
     cell.textContent = letters;
-    cell.title = FLAGS.filter(([, , holds]) => holds(peer)).map(([letter, words]) => `${letter}: ${words}`).join("\n");
+    cell.title = FLAGS.filter(([, , holds]) => holds(peer))
+        .map(([letter, words]) => `${letter}: ${words}`)
+        .join("\n");
 }
 
 /** What holds the peer up; what flows, if something does. */

@@ -46,10 +46,16 @@ function pair(...children) {
 function rates(settings) {
     return group(
         "Rates",
-        pair(rateField("Upload", rateInput("upload_limit", settings.upload_limit)), rateField("Download", rateInput("download_limit", settings.download_limit))),
+        pair(
+            rateField("Upload", rateInput("upload_limit", settings.upload_limit)),
+            rateField("Download", rateInput("download_limit", settings.download_limit)),
+        ),
         pair(
             field("Connections in all", numberInput("connections", settings.connections, { min: "1", required: true })),
-            field("Connections of a torrent", numberInput("connections_per_torrent", settings.connections_per_torrent, { placeholder: "no limit", min: "1" })),
+            field(
+                "Connections of a torrent",
+                numberInput("connections_per_torrent", settings.connections_per_torrent, { placeholder: "no limit", min: "1" }),
+            ),
         ),
     );
 }
@@ -62,7 +68,10 @@ function alternative(settings) {
         "div",
         { class: "schedule" },
         pair(
-            field("From", element("input", { type: "time", name: "begin", value: clock(schedule?.begin ?? 480), required: true })),
+            field(
+                "From",
+                element("input", { type: "time", name: "begin", value: clock(schedule?.begin ?? 480), required: true }),
+            ),
             field("Until", element("input", { type: "time", name: "end", value: clock(schedule?.end ?? 1_320), required: true })),
         ),
         element("div", { class: "days", role: "group", "aria-label": "Days" }, ...DAYS.map(day)),
@@ -87,17 +96,24 @@ function queue(settings) {
     return group(
         "Queue",
         pair(most("downloads_max", "Downloads at once"), most("seeds_max", "Seeds at once")),
-        pair(most("active_max", "Both together"), field("Checks at once", numberInput("checks_max", settings.checks_max, { min: "1", required: true }))),
+        pair(
+            most("active_max", "Both together"),
+            field("Checks at once", numberInput("checks_max", settings.checks_max, { min: "1", required: true })),
+        ),
         tick("start_added", "Added torrents start at once", settings.start_added),
     );
 }
 
 function enough(settings) {
-    const most = (name, label, attributes) => field(label, numberInput(name, settings[name], { placeholder: "no limit", ...attributes }));
+    const most = (name, label, attributes) =>
+        field(label, numberInput(name, settings[name], { placeholder: "no limit", ...attributes }));
     return group(
         "Seeded enough",
         pair(most("ratio_limit", "Ratio", { step: "any" }), most("seeding_limit", "Minutes of seeding")),
-        pair(most("idle_limit", "Minutes without a byte sent"), field("Then", choose("limit_action", ACTIONS, settings.limit_action))),
+        pair(
+            most("idle_limit", "Minutes without a byte sent"),
+            field("Then", choose("limit_action", ACTIONS, settings.limit_action)),
+        ),
     );
 }
 
@@ -110,7 +126,10 @@ function folders(settings) {
     return group(
         "Folders on the server",
         field("Downloads", text("download_folder", settings.download_folder, { required: true })),
-        field("Until they are complete", text("incomplete_folder", settings.incomplete_folder ?? "", { placeholder: "in their place from the start" })),
+        field(
+            "Until they are complete",
+            text("incomplete_folder", settings.incomplete_folder ?? "", { placeholder: "in their place from the start" }),
+        ),
         lines("watch_folders", "Watched for torrent files", "One a line."),
     );
 }
@@ -120,7 +139,10 @@ function budget(settings) {
     return group(
         "Traffic of a month",
         pair(
-            field("GiB, both directions", numberInput("budget_bytes", now ? now.bytes / GIB : null, { step: "any", placeholder: "no limit" })),
+            field(
+                "GiB, both directions",
+                numberInput("budget_bytes", now ? now.bytes / GIB : null, { step: "any", placeholder: "no limit" }),
+            ),
             field("Begins on day", numberInput("budget_day", now?.day ?? 1, { min: "1", max: "28", required: true })),
         ),
         tick("budget_paced", "Spread over the days that are left", now?.paced ?? true),
@@ -147,14 +169,30 @@ function read(form, before) {
         limit_action: elements.limit_action.value,
         download_folder: elements.download_folder.value.trim(),
         incomplete_folder: elements.incomplete_folder.value.trim() || null,
-        watch_folders: elements.watch_folders.value.split("\n").map((line) => line.trim()).filter(Boolean),
+        watch_folders: elements.watch_folders.value
+            .split("\n")
+            .map((line) => line.trim())
+            .filter(Boolean),
         budget: budgetOf(form),
     };
-    for (const name of ["upload_limit", "download_limit", "alternative_upload_limit", "alternative_download_limit"]) settings[name] = rateOf(form, name);
-    for (const name of ["connections", "connections_per_torrent", "downloads_max", "seeds_max", "active_max", "checks_max", "ratio_limit", "seeding_limit", "idle_limit"]) {
+    for (const name of ["upload_limit", "download_limit", "alternative_upload_limit", "alternative_download_limit"])
+        settings[name] = rateOf(form, name);
+    for (const name of [
+        "connections",
+        "connections_per_torrent",
+        "downloads_max",
+        "seeds_max",
+        "active_max",
+        "checks_max",
+        "ratio_limit",
+        "seeding_limit",
+        "idle_limit",
+    ]) {
         settings[name] = numberOf(form, name);
     }
-    const changed = Object.entries(settings).filter(([name, value]) => JSON.stringify(value) !== JSON.stringify(before[name] ?? null));
+    const changed = Object.entries(settings).filter(
+        ([name, value]) => JSON.stringify(value) !== JSON.stringify(before[name] ?? null),
+    );
     return Object.fromEntries(changed);
 }
 

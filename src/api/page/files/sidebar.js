@@ -35,12 +35,29 @@ export class Sidebar {
 
     /** Shows counts, and what is chosen. */
     show(counts, filter, settings) {
-        const states = STATES.filter(({ id }) => id === "all" || id === filter.state || counts.state.get(id) > 0 || ["active", "downloading", "seeding", "paused"].includes(id));
-        this.#fill("state", states.map(({ id, label, icon: picture }) => ({ value: id, label, picture, count: counts.state.get(id) ?? 0 })), filter.state);
+        const states = STATES.filter(
+            ({ id }) =>
+                id === "all" ||
+                id === filter.state ||
+                counts.state.get(id) > 0 ||
+                ["active", "downloading", "seeding", "paused"].includes(id),
+        );
+        this.#fill(
+            "state",
+            states.map(({ id, label, icon: picture }) => ({ value: id, label, picture, count: counts.state.get(id) ?? 0 })),
+            filter.state,
+        );
         const known = { category: Object.keys(settings?.categories ?? {}), tag: settings?.tags ?? [], tracker: [] };
         for (const { name, none, icon: picture } of GROUPS) {
-            const values = [...new Set([...counts[name].keys(), ...known[name]])].sort((a, b) => (a === "") - (b === "") || a.localeCompare(b));
-            const entries = values.map((value) => ({ value, label: value || none, picture, count: counts[name].get(value) ?? 0 }));
+            const values = [...new Set([...counts[name].keys(), ...known[name]])].sort(
+                (a, b) => (a === "") - (b === "") || a.localeCompare(b),
+            );
+            const entries = values.map((value) => ({
+                value,
+                label: value || none,
+                picture,
+                count: counts[name].get(value) ?? 0,
+            }));
             const useful = entries.some(({ value }) => value !== "");
             this.#fill(name, useful ? entries : [], filter[name]);
         }
@@ -57,7 +74,8 @@ export class Sidebar {
         }
         entries.forEach((entry, place) => {
             const shown = group.entries.get(entry.value) ?? this.#entry(name, group, entry);
-            if (group.list.children[place] !== shown.node) group.list.insertBefore(shown.node, group.list.children[place] ?? null);
+            if (group.list.children[place] !== shown.node)
+                group.list.insertBefore(shown.node, group.list.children[place] ?? null);
             setText(shown.count, whole(entry.count));
             const pressed = String(entry.value === chosen);
             if (shown.button.getAttribute("aria-pressed") !== pressed) shown.button.setAttribute("aria-pressed", pressed);
@@ -69,7 +87,12 @@ export class Sidebar {
         const pressed = () => button.getAttribute("aria-pressed") === "true";
         const button = element(
             "button",
-            { type: "button", class: `filter ${name}-${name === "state" ? value : "any"}`, title: label, onclick: () => this.#choose(name, name !== "state" && pressed() ? null : value) },
+            {
+                type: "button",
+                class: `filter ${name}-${name === "state" ? value : "any"}`,
+                title: label,
+                onclick: () => this.#choose(name, name !== "state" && pressed() ? null : value),
+            },
             icon(picture),
             element("span", { class: "ellipsis" }, label),
             count,

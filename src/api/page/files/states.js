@@ -40,7 +40,8 @@ export class ListStates {
 
     #countDown() {
         const seconds = Math.max(0, Math.ceil((this.#page.store.retryAt - Date.now()) / 1_000));
-        this.#bannerText.textContent = seconds > 0 ? `The daemon does not answer. Next try in ${seconds} s.` : "The daemon does not answer. Trying…";
+        this.#bannerText.textContent =
+            seconds > 0 ? `The daemon does not answer. Next try in ${seconds} s.` : "The daemon does not answer. Trying…";
     }
 
     #state() {
@@ -54,13 +55,45 @@ export class ListStates {
     #nodes(state) {
         switch (state) {
             case "loading":
-                return [element("div", { class: "shadows", role: "status", "aria-label": "Loading" }, ...Array.from({ length: SHADOWS }, () => element("div", { class: "shadow" })))];
+                return [
+                    element(
+                        "div",
+                        { class: "shadows", role: "status", "aria-label": "Loading" },
+                        ...Array.from({ length: SHADOWS }, () => element("div", { class: "shadow" })),
+                    ),
+                ];
             case "empty":
-                return [card("sower", "Nothing to seed yet", "Drop torrent files or magnet links anywhere on this page, or paste them.", button({ label: "Add torrents", icon: "add", kind: "primary", onclick: () => perform(this.#page, action("add")) }))];
+                return [
+                    card(
+                        "sower",
+                        "Nothing to seed yet",
+                        "Drop torrent files or magnet links anywhere on this page, or paste them.",
+                        button({
+                            label: "Add torrents",
+                            icon: "add",
+                            kind: "primary",
+                            onclick: () => perform(this.#page, action("add")),
+                        }),
+                    ),
+                ];
             case "none":
-                return [card("search", "No torrent fits", "None is of this state, category, tag, tracker and name.", button({ label: "Show all", kind: "secondary", onclick: () => this.#page.filters.clear() }))];
+                return [
+                    card(
+                        "search",
+                        "No torrent fits",
+                        "None is of this state, category, tag, tracker and name.",
+                        button({ label: "Show all", kind: "secondary", onclick: () => this.#page.filters.clear() }),
+                    ),
+                ];
             case "failed":
-                return [card("failed", "The list cannot be shown", this.#page.store.problem, button({ label: "Try again", kind: "secondary", onclick: () => this.#page.store.start() }))];
+                return [
+                    card(
+                        "failed",
+                        "The list cannot be shown",
+                        this.#page.store.problem,
+                        button({ label: "Try again", kind: "secondary", onclick: () => this.#page.store.start() }),
+                    ),
+                ];
             default:
                 return [];
         }
@@ -68,5 +101,12 @@ export class ListStates {
 }
 
 function card(picture, title, words, act) {
-    return element("div", { class: "state-card" }, icon(picture, "icon large"), element("h2", {}, title), element("p", {}, words), act);
+    return element(
+        "div",
+        { class: "state-card" },
+        icon(picture, "icon large"),
+        element("h2", {}, title),
+        element("p", {}, words),
+        act,
+    );
 }

@@ -30,11 +30,14 @@ export function activityText(torrent) {
 }
 
 /** Payload moves now. */
-export function isActive(torrent) {
+function isActive(torrent) {
     return torrent.upload_rate > 0 || torrent.download_rate > 0;
 }
 
-const among = (...activities) => (torrent) => activities.includes(torrent.activity);
+const among =
+    (...activities) =>
+    (torrent) =>
+        activities.includes(torrent.activity);
 
 /** States that a list can be narrowed to, in the order in which they are offered. */
 export const STATES = [

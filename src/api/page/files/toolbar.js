@@ -14,9 +14,31 @@ export class Toolbar {
 
     constructor(page) {
         this.#page = page;
-        const add = button({ label: "Add", icon: "add", kind: "primary", "aria-label": "Add torrents", onclick: () => perform(page, action("add")) });
-        this.#actions = barActions.map((known) => ({ known, node: button({ label: known.label.replace("…", ""), icon: known.icon, iconOnly: true, kind: "plain wide-only", onclick: () => perform(page, known) }) }));
-        this.#more = button({ label: "More", icon: "more", iconOnly: true, kind: "plain wide-only", "aria-haspopup": "menu", onclick: () => openUnder(this.#more, menuEntries(page)) });
+        const add = button({
+            label: "Add",
+            icon: "add",
+            kind: "primary",
+            "aria-label": "Add torrents",
+            onclick: () => perform(page, action("add")),
+        });
+        this.#actions = barActions.map((known) => ({
+            known,
+            node: button({
+                label: known.label.replace("…", ""),
+                icon: known.icon,
+                iconOnly: true,
+                kind: "plain wide-only",
+                onclick: () => perform(page, known),
+            }),
+        }));
+        this.#more = button({
+            label: "More",
+            icon: "more",
+            iconOnly: true,
+            kind: "plain wide-only",
+            "aria-haspopup": "menu",
+            onclick: () => openUnder(this.#more, menuEntries(page)),
+        });
         find("toolbar").append(add, ...this.#actions.map(({ node }) => node), this.#more);
         find("tools").append(...this.#tools());
         this.show();
@@ -34,7 +56,14 @@ export class Toolbar {
         const help = tool("Keyboard", "help", helpDialog);
         const settings = tool("Settings", "settings", () => settingsDialog(page));
         const logout = tool("Log out", "logout", () => page.onlogout());
-        const all = button({ label: "Menu", icon: "more", iconOnly: true, kind: "plain phone-only", "aria-haspopup": "menu", onclick: () => openUnder(all, this.#phoneEntries()) });
+        const all = button({
+            label: "Menu",
+            icon: "more",
+            iconOnly: true,
+            kind: "plain phone-only",
+            "aria-haspopup": "menu",
+            onclick: () => openUnder(all, this.#phoneEntries()),
+        });
         return [columns, settings, theme, help, logout, all];
     }
 

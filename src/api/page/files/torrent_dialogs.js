@@ -14,7 +14,12 @@ const NAMED = 5;
 function namesOf(torrents) {
     const names = torrents.slice(0, NAMED).map((torrent) => element("li", { class: "ellipsis" }, torrent.name));
     const more = torrents.length - NAMED;
-    return element("ul", { class: "names" }, ...names, more > 0 ? element("li", { class: "quiet" }, `and ${whole(more)} more`) : null);
+    return element(
+        "ul",
+        { class: "names" },
+        ...names,
+        more > 0 ? element("li", { class: "quiet" }, `and ${whole(more)} more`) : null,
+    );
 }
 
 /** What all of them have in common; `fallback` if they differ. */
@@ -79,7 +84,13 @@ export function categoryDialog(page, torrents) {
     const value = common(torrents, (torrent) => torrent.category, "");
     return ask({
         title: `Category of ${counted(torrents.length, "torrent")}`,
-        body: [field("Category", text("category", value, { choices: page.categories() }), "Empty for none. A new name makes a new category.")],
+        body: [
+            field(
+                "Category",
+                text("category", value, { choices: page.categories() }),
+                "Empty for none. A new name makes a new category.",
+            ),
+        ],
         submit: "Set",
         onsubmit: async ({ elements }) => {
             const name = elements.category.value.trim();
@@ -110,7 +121,15 @@ export function tagsDialog(page, torrents) {
 function limitField(name, label, value, hint, attributes) {
     const kind = value === "unlimited" ? "unlimited" : typeof value === "number" ? "own" : "global";
     const number = numberInput(name, typeof value === "number" ? value : "", { "aria-label": `${label}: limit`, ...attributes });
-    const select = choose(`${name}-kind`, [["global", "As in the settings"], ["unlimited", "No limit"], ["own", "Own limit"]], kind);
+    const select = choose(
+        `${name}-kind`,
+        [
+            ["global", "As in the settings"],
+            ["unlimited", "No limit"],
+            ["own", "Own limit"],
+        ],
+        kind,
+    );
     const show = () => (number.hidden = select.value !== "own");
     select.addEventListener("change", show);
     show();
@@ -137,7 +156,12 @@ export async function limitsDialog(page, torrents) {
     return ask({
         title: `Limits of ${counted(torrents.length, "torrent")}`,
         body: [
-            element("div", { class: "pair" }, rateField("Upload", rateInput("upload", first.upload_limit)), rateField("Download", rateInput("download", first.download_limit))),
+            element(
+                "div",
+                { class: "pair" },
+                rateField("Upload", rateInput("upload", first.upload_limit)),
+                rateField("Download", rateInput("download", first.download_limit)),
+            ),
             limitField("ratio", "Ratio", first.ratio_limit, "Sent for each byte.", { step: "any" }),
             limitField("seeding", "Seeding time", first.seeding_limit, "Minutes."),
             limitField("idle", "Idle time", first.idle_limit, "Minutes of seeding without a byte sent."),

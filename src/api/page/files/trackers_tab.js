@@ -15,12 +15,19 @@ export class TrackersTab {
     constructor(page) {
         this.#page = page;
         this.rows = element("tbody");
-        const head = ["Tier", "Tracker", "State", "Seeds", "Others", "Next", ""].map((title) => element("th", { scope: "col" }, title));
+        const head = ["Tier", "Tracker", "State", "Seeds", "Others", "Next", ""].map((title) =>
+            element("th", { scope: "col" }, title),
+        );
         const bar = element(
             "div",
             { class: "panel-bar", role: "toolbar", "aria-label": "Trackers" },
             button({ label: "Add…", icon: "add", kind: "secondary small", onclick: () => this.#add() }),
-            button({ label: "Announce now", icon: "announce", kind: "secondary small", onclick: () => this.#order(change.reannounce, "Announced") }),
+            button({
+                label: "Announce now",
+                icon: "announce",
+                kind: "secondary small",
+                onclick: () => this.#order(change.reannounce, "Announced"),
+            }),
         );
         this.empty = element("p", { class: "empty-line" }, "No tracker.");
         const table = element("table", {}, element("thead", {}, element("tr", {}, ...head)), this.rows);
@@ -56,7 +63,12 @@ export class TrackersTab {
     #row(tracker) {
         const { label, picture, tone } = state(tracker);
         const edit = button({ label: "Edit", icon: "rename", iconOnly: true, onclick: () => this.#edit(tracker) });
-        const drop = button({ label: "Remove", icon: "remove", iconOnly: true, onclick: () => this.#order(change.removeTrackers([tracker.url]), "Removed") });
+        const drop = button({
+            label: "Remove",
+            icon: "remove",
+            iconOnly: true,
+            onclick: () => this.#order(change.removeTrackers([tracker.url]), "Removed"),
+        });
         return element(
             "tr",
             {},
@@ -81,13 +93,22 @@ export class TrackersTab {
     }
 
     #add() {
-        const area = element("textarea", { name: "urls", rows: "4", required: true, spellcheck: "false", placeholder: "https://tracker.example/announce" });
+        const area = element("textarea", {
+            name: "urls",
+            rows: "4",
+            required: true,
+            spellcheck: "false",
+            placeholder: "https://tracker.example/announce",
+        });
         void ask({
             title: "Add trackers",
             body: [field("Addresses", area, "One a line.")],
             submit: "Add",
             onsubmit: async () => {
-                const urls = area.value.split("\n").map((line) => line.trim()).filter(Boolean);
+                const urls = area.value
+                    .split("\n")
+                    .map((line) => line.trim())
+                    .filter(Boolean);
                 await this.#page.change([this.#torrent], change.addTrackers(urls));
                 await this.#page.details.refresh();
             },
