@@ -7,9 +7,23 @@ import { join } from "node:path";
 import { chromium } from "playwright-core";
 
 /** Where the daemon is, and what it and the test may use. */
-export const { SOWER_URL: url, SOWER_TOKEN: token, SOWER_FOLDER: folder, SOWER_PICTURES: pictures, SOWER_PROGRAM: program } = process.env;
+export const {
+    SOWER_URL: url,
+    SOWER_TOKEN: token,
+    SOWER_FOLDER: folder,
+    SOWER_PICTURES: pictures,
+    SOWER_PROGRAM: program,
+} = process.env;
 
-const FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking", "--disable-component-update", "--disable-sync"];
+const FLAGS = [
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+];
 /** Milliseconds that anything may take; the machine may have much else to do. */
 const PATIENCE = Number(process.env.SOWER_PATIENCE ?? 30_000);
 
@@ -66,9 +80,11 @@ export function row(page, name) {
 
 /** Names in the list, from top to bottom. */
 export async function names(page) {
-    const rows = await page.locator("#list .grid-body .row:visible").evaluateAll((all) =>
-        all.map((one) => [Number(one.getAttribute("aria-rowindex")), one.querySelector(".name, .card-name").textContent]),
-    );
+    const rows = await page
+        .locator("#list .grid-body .row:visible")
+        .evaluateAll((all) =>
+            all.map((one) => [Number(one.getAttribute("aria-rowindex")), one.querySelector(".name, .card-name").textContent]),
+        );
     return rows.sort((a, b) => a[0] - b[0]).map(([, name]) => name);
 }
 

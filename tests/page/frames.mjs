@@ -21,7 +21,10 @@ export async function workOfFrames(page, work) {
 function framesOf(events) {
     const main = mainThread(events);
     const own = events.filter((event) => event.pid === main.pid && event.tid === main.tid);
-    const ends = own.filter((event) => event.name === "BeginCommitCompositorFrame").map((event) => event.ts).sort((a, b) => a - b);
+    const ends = own
+        .filter((event) => event.name === "BeginCommitCompositorFrame")
+        .map((event) => event.ts)
+        .sort((a, b) => a - b);
     const frames = new Array(ends.length).fill(0);
     const tasks = own.filter((event) => event.name === "ThreadControllerImpl::RunTask" && event.ph === "X");
     let frame = 0;
@@ -58,7 +61,8 @@ export async function scroll(page, step, frames) {
                 let [left, direction] = [most, 1];
                 const next = () => {
                     grid.scrollTop += by * direction;
-                    if (grid.scrollTop <= 0 || grid.scrollTop + grid.clientHeight >= grid.scrollHeight - 1) direction = -direction;
+                    if (grid.scrollTop <= 0 || grid.scrollTop + grid.clientHeight >= grid.scrollHeight - 1)
+                        direction = -direction;
                     left -= 1;
                     if (left > 0) requestAnimationFrame(next);
                     else resolve();

@@ -52,9 +52,13 @@ await play("keyboard", {}, async (page) => {
 });
 
 async function order(page) {
-    return page.locator("#list .grid-body .row:visible").evaluateAll((rows) =>
-        rows.sort((a, b) => a.getAttribute("aria-rowindex") - b.getAttribute("aria-rowindex")).map((row) => row.querySelector(".name").textContent),
-    );
+    return page
+        .locator("#list .grid-body .row:visible")
+        .evaluateAll((rows) =>
+            rows
+                .sort((a, b) => a.getAttribute("aria-rowindex") - b.getAttribute("aria-rowindex"))
+                .map((row) => row.querySelector(".name").textContent),
+        );
 }
 
 /** What `read` gives once it gives that many. */
@@ -79,6 +83,7 @@ async function tabsThrough(page) {
             }),
         );
     }
-    for (const part of ["Add torrents", "Search by name", "Settings", "Torrents"]) assert.ok(reached.has(part), `Tab reaches ${part}: ${[...reached]}`);
+    for (const part of ["Add torrents", "Search by name", "Settings", "Torrents"])
+        assert.ok(reached.has(part), `Tab reaches ${part}: ${[...reached]}`);
     assert.ok(![...reached].some((name) => name.endsWith("UNSEEN") && !name.startsWith("sower")), `${[...reached]}`);
 }

@@ -35,19 +35,38 @@ await play("life", {}, async (page) => {
     await details.getByText("Works").waitFor();
     const home = join(folder, "aria2");
     mkdirSync(home);
-    const arguments_ = ["--no-conf", "--enable-dht=false", "--enable-dht6=false", "--bt-enable-lpd=false", "--enable-peer-exchange=false", "--interface=10.77.0.2", "--listen-port=6902",
-        "--seed-time=0", "--file-allocation=none", "--max-download-limit=1M", "--summary-interval=0", `--dir=${home}`, file.torrent];
+    const arguments_ = [
+        "--no-conf",
+        "--enable-dht=false",
+        "--enable-dht6=false",
+        "--bt-enable-lpd=false",
+        "--enable-peer-exchange=false",
+        "--interface=10.77.0.2",
+        "--listen-port=6902",
+        "--seed-time=0",
+        "--file-allocation=none",
+        "--max-download-limit=1M",
+        "--summary-interval=0",
+        `--dir=${home}`,
+        file.torrent,
+    ];
     const download = promisify(execFile)("aria2c", arguments_, { cwd: home, timeout: 120_000 });
     await details.getByRole("tab", { name: "Peers" }).click();
     await details.getByText("aria2", { exact: false }).waitFor();
     await details.getByText("Being sent to").waitFor();
-    await until(async () => /[KM]iB\/s/.test(await film.locator(".end.up").textContent()) || "no rate", "the row shows what is sent");
+    await until(
+        async () => /[KM]iB\/s/.test(await film.locator(".end.up").textContent()) || "no rate",
+        "the row shows what is sent",
+    );
     await picture(page, "seeding");
     await download;
     assert.ok(readFileSync(join(home, "a film.bin")).equals(readFileSync(file.path)), "aria2 has what was seeded");
 
     await details.getByRole("tab", { name: "Overview" }).click();
-    await until(async () => /Uploaded5\.72 MiB/.test((await details.textContent()).replaceAll("\n", "")) || (await details.textContent()), "what was sent is counted");
+    await until(
+        async () => /Uploaded5\.72 MiB/.test((await details.textContent()).replaceAll("\n", "")) || (await details.textContent()),
+        "what was sent is counted",
+    );
     await details.getByRole("tab", { name: "Pieces" }).click();
     await details.getByText("92 of 92 pieces are here").waitFor();
     await details.getByRole("tab", { name: "Files" }).click();

@@ -7,7 +7,14 @@ import { addStopped, nobodysTorrent } from "./torrents.mjs";
 const MIB = 2 ** 20;
 
 await play("list", {}, async (page) => {
-    await addStopped([["Élan 2", 3 * MIB], ["elan 10", MIB], ["Zebra", 2 * MIB]], { category: "animals" });
+    await addStopped(
+        [
+            ["Élan 2", 3 * MIB],
+            ["elan 10", MIB],
+            ["Zebra", 2 * MIB],
+        ],
+        { category: "animals" },
+    );
     await addStopped([["apple", 5 * MIB]], { tags: ["fruit"] });
     await logIn(page);
     const head = (name) => page.getByRole("columnheader", { name }).getByRole("button");
@@ -70,7 +77,12 @@ async function changes(page) {
 
 /** What the daemon refuses is told in its own words, and nothing that was typed is lost. */
 async function refusals(page) {
-    await drop(page, { files: [{ name: "broken.torrent", bytes: Buffer.from("this is none") }, { name: "good.torrent", bytes: nobodysTorrent("good", MIB) }] });
+    await drop(page, {
+        files: [
+            { name: "broken.torrent", bytes: Buffer.from("this is none") },
+            { name: "good.torrent", bytes: nobodysTorrent("good", MIB) },
+        ],
+    });
     const dialog = page.getByRole("dialog", { name: "Add torrents" });
     await dialog.getByLabel("Start at once").uncheck();
     await dialog.getByLabel("Links").fill("magnet:?xt=urn:btih:nothex");

@@ -13,14 +13,25 @@ await play("login", {}, async (page) => {
     await page.getByText("Nothing to seed yet").waitFor();
     const [cookie] = await page.context().cookies();
     assert.deepEqual([cookie.name, cookie.httpOnly, cookie.sameSite], ["SID", true, "Strict"]);
-    const kept = await page.evaluate(() => JSON.stringify([{ ...localStorage }, { ...sessionStorage }, document.cookie, document.querySelector("#login-token").value]));
+    const kept = await page.evaluate(() =>
+        JSON.stringify([
+            { ...localStorage },
+            { ...sessionStorage },
+            document.cookie,
+            document.querySelector("#login-token").value,
+        ]),
+    );
     assert.ok(!kept.includes(token), "the token is nowhere in the page");
 
     await page.reload();
     await page.getByText("Nothing to seed yet").waitFor();
     await page.getByRole("button", { name: "Log out" }).click();
     await page.locator("#login-token").waitFor();
-    assert.equal((await fetch(new URL("api/v1/torrents", url), { headers: { cookie: `SID=${cookie.value}` } })).status, 401, "the session is over");
+    assert.equal(
+        (await fetch(new URL("api/v1/torrents", url), { headers: { cookie: `SID=${cookie.value}` } })).status,
+        401,
+        "the session is over",
+    );
     await page.reload();
     await page.locator("#login-token").waitFor();
 });

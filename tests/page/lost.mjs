@@ -12,7 +12,14 @@ const state = join(folder, "another");
 let daemon;
 async function start() {
     daemon = alongside("daemon", "--state", state, "--api", ADDRESS);
-    await until(() => fetch(`http://${ADDRESS}/readyz`).then(({ ok }) => ok, () => "no answer"), "the daemon is ready");
+    await until(
+        () =>
+            fetch(`http://${ADDRESS}/readyz`).then(
+                ({ ok }) => ok,
+                () => "no answer",
+            ),
+        "the daemon is ready",
+    );
 }
 
 await start();
@@ -33,10 +40,17 @@ await play("lost", {}, async (page, complaints) => {
     assert.equal(await row(page, "still here").count(), 1, "what was known is still shown");
     await picture(page, "lost");
     await page.keyboard.press("s");
-    await page.locator(".toast.bad").getByText("The daemon cannot be reached", { exact: false }).waitFor().catch(() => {});
+    await page
+        .locator(".toast.bad")
+        .getByText("The daemon cannot be reached", { exact: false })
+        .waitFor()
+        .catch(() => {});
 
     await start();
-    await page.getByRole("button", { name: "Try now" }).click({ timeout: 2_000 }).catch(() => {});
+    await page
+        .getByRole("button", { name: "Try now" })
+        .click({ timeout: 2_000 })
+        .catch(() => {});
     await page.locator("#login-token").waitFor();
     await logIn();
     await page.getByRole("button", { name: "Log out" }).waitFor();

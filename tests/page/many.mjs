@@ -18,7 +18,10 @@ const SUBJECTS = ["lectures", "maps", "recordings", "genomes", "mirrors", "films
 
 for (let first = 0; first < TORRENTS; first += AT_ONCE) {
     const subject = SUBJECTS[(first / AT_ONCE) % SUBJECTS.length];
-    const batch = Array.from({ length: AT_ONCE }, (_, at) => [`${subject} ${first + at}.${KINDS[at % KINDS.length]}`, 2 ** (18 + (at % 14)) + at]);
+    const batch = Array.from({ length: AT_ONCE }, (_, at) => [
+        `${subject} ${first + at}.${KINDS[at % KINDS.length]}`,
+        2 ** (18 + (at % 14)) + at,
+    ]);
     await addStopped(batch, { category: subject, tags: at(first) });
 }
 
@@ -29,7 +32,11 @@ function at(first) {
 for (const colorScheme of ["light", "dark"]) {
     await play(`many-${colorScheme}`, { colorScheme }, async (page) => {
         await logIn(page);
-        await until(async () => (await page.locator("#totals").textContent()).includes("10,000") || (await page.locator("#totals").textContent()), "all are counted");
+        await until(
+            async () =>
+                (await page.locator("#totals").textContent()).includes("10,000") || (await page.locator("#totals").textContent()),
+            "all are counted",
+        );
         await picture(page, `many-${colorScheme}`);
         if (colorScheme === "light") await measure(page);
         await page.locator("#list .row").nth(5).click();
@@ -55,8 +62,12 @@ async function measure(page) {
     });
     const windows = await workOfFrames(page, () => scroll(page, WINDOW, 120));
     for (const [what, frames] of Object.entries({ idle, changing, windows })) {
-        const [half, most, longest] = [quantile(frames, 0.5), quantile(frames, 0.95), frames.at(-1)].map((time) => time.toFixed(1));
-        console.log(`scrolling, ${what}: ${frames.length} frames, work of half of them ${half} ms, of 95 % ${most} ms, longest ${longest} ms`);
+        const [half, most, longest] = [quantile(frames, 0.5), quantile(frames, 0.95), frames.at(-1)].map((time) =>
+            time.toFixed(1),
+        );
+        console.log(
+            `scrolling, ${what}: ${frames.length} frames, work of half of them ${half} ms, of 95 % ${most} ms, longest ${longest} ms`,
+        );
     }
     assert.ok(idle.length > 120 && quantile(idle, 0.95) < FRAME, "scrolling");
     assert.ok(quantile(changing, 0.95) < FRAME, "scrolling while everything changes");
@@ -65,7 +76,10 @@ async function measure(page) {
     const search = page.getByLabel("Search by name");
     const began = Date.now();
     await search.fill("genomes 9");
-    await until(async () => (await page.locator("#totals").textContent()).includes(" of 10,000") || "all", "the list is narrowed");
+    await until(
+        async () => (await page.locator("#totals").textContent()).includes(" of 10,000") || "all",
+        "the list is narrowed",
+    );
     console.log(`search: ${Date.now() - began} ms until the list is narrowed`);
     await search.fill("");
     await page.getByRole("columnheader", { name: "Size" }).getByRole("button").click();

@@ -4,42 +4,52 @@ import assert from "node:assert/strict";
 import { drop, logIn, picture, play, row, shows } from "./browser.mjs";
 import { addStopped, seededFile } from "./torrents.mjs";
 
-await play("phone", { viewport: { width: 390, height: 844 }, deviceScaleFactor: 2, hasTouch: true, isMobile: true, reducedMotion: "reduce" }, async (page) => {
-    await addStopped([["a name that is far too long to be shown whole on a telephone, whatever is done", 2 ** 30], ["short", 2 ** 20]], { category: "some" });
-    const file = seededFile("seeded.bin", 300_000);
-    await logIn(page);
-    await drop(page, { files: [{ name: "seeded.torrent", bytes: file.bytes }] });
-    await page.getByRole("dialog").getByRole("button", { name: "Add", exact: true }).tap();
-    await row(page, "seeded.bin").getByText("Seeding").waitFor();
-    assert.equal(await page.getByRole("columnheader").filter({ visible: true }).count(), 0, "cards have no columns");
-    await fits(page);
-    await picture(page, "phone-list");
-
-    await page.getByRole("button", { name: "Filters" }).first().tap();
-    await page.getByRole("navigation", { name: "Filters" }).getByRole("button", { name: "some 2" }).tap();
-    await page.getByRole("navigation", { name: "Filters" }).waitFor({ state: "hidden" });
-    assert.equal(await row(page, "seeded.bin").count(), 0);
-    await page.getByRole("button", { name: "Filters" }).first().tap();
-    await page.getByRole("navigation", { name: "Filters" }).getByRole("button", { name: "some 2" }).tap();
-
-    await row(page, "seeded.bin").tap();
-    const sheet = page.getByRole("region", { name: "Details" });
-    await sheet.getByText("Transfer").waitFor();
-    await fits(page);
-    await picture(page, "phone-details");
-    await sheet.getByRole("button", { name: "Stop" }).tap();
-    await sheet.getByText("Paused").waitFor();
-    for (const tab of ["Files", "Trackers", "Rates"]) {
-        await sheet.getByRole("tab", { name: tab }).tap();
+await play(
+    "phone",
+    { viewport: { width: 390, height: 844 }, deviceScaleFactor: 2, hasTouch: true, isMobile: true, reducedMotion: "reduce" },
+    async (page) => {
+        await addStopped(
+            [
+                ["a name that is far too long to be shown whole on a telephone, whatever is done", 2 ** 30],
+                ["short", 2 ** 20],
+            ],
+            { category: "some" },
+        );
+        const file = seededFile("seeded.bin", 300_000);
+        await logIn(page);
+        await drop(page, { files: [{ name: "seeded.torrent", bytes: file.bytes }] });
+        await page.getByRole("dialog").getByRole("button", { name: "Add", exact: true }).tap();
+        await row(page, "seeded.bin").getByText("Seeding").waitFor();
+        assert.equal(await page.getByRole("columnheader").filter({ visible: true }).count(), 0, "cards have no columns");
         await fits(page);
-    }
-    await sheet.getByRole("button", { name: "Close details" }).tap();
-    await sheet.waitFor({ state: "hidden" });
-    await page.getByLabel("Search by name").fill("short");
-    await shows(page, ["short"]);
-    await page.getByRole("button", { name: "Clear search" }).tap();
-    await row(page, "seeded.bin").waitFor();
-});
+        await picture(page, "phone-list");
+
+        await page.getByRole("button", { name: "Filters" }).first().tap();
+        await page.getByRole("navigation", { name: "Filters" }).getByRole("button", { name: "some 2" }).tap();
+        await page.getByRole("navigation", { name: "Filters" }).waitFor({ state: "hidden" });
+        await row(page, "seeded.bin").waitFor({ state: "detached" });
+        await page.getByRole("button", { name: "Filters" }).first().tap();
+        await page.getByRole("navigation", { name: "Filters" }).getByRole("button", { name: "some 2" }).tap();
+
+        await row(page, "seeded.bin").tap();
+        const sheet = page.getByRole("region", { name: "Details" });
+        await sheet.getByText("Transfer").waitFor();
+        await fits(page);
+        await picture(page, "phone-details");
+        await sheet.getByRole("button", { name: "Stop" }).tap();
+        await sheet.getByText("Paused").waitFor();
+        for (const tab of ["Files", "Trackers", "Rates"]) {
+            await sheet.getByRole("tab", { name: tab }).tap();
+            await fits(page);
+        }
+        await sheet.getByRole("button", { name: "Close details" }).tap();
+        await sheet.waitFor({ state: "hidden" });
+        await page.getByLabel("Search by name").fill("short");
+        await shows(page, ["short"]);
+        await page.getByRole("button", { name: "Clear search" }).tap();
+        await row(page, "seeded.bin").waitFor();
+    },
+);
 
 /** Nothing sticks out to the side. */
 async function fits(page) {

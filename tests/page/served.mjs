@@ -24,7 +24,11 @@ while (waiting.length > 0) {
     assert.equal(answer.headers.get("content-type"), types[path.split(".").pop()], path);
     assert.equal(answer.headers.get("x-content-type-options"), "nosniff", path);
     const text = await answer.text();
-    assert.doesNotMatch(text.replaceAll("http://www.w3.org/", ""), /https?:\/\/(?!tracker\.example)|innerHTML|\beval\b/, `${path} fetches nothing from elsewhere`);
+    assert.doesNotMatch(
+        text.replaceAll("http://www.w3.org/", ""),
+        /https?:\/\/(?!tracker\.example)|innerHTML|\beval\b/,
+        `${path} fetches nothing from elsewhere`,
+    );
     seen.set(path, answer.headers.get("etag"));
     for (const [, next] of text.matchAll(/from "\.\/([^"]+)"/g)) waiting.push(`page/${next}`);
 }
@@ -40,5 +44,6 @@ const head = await get(path, { method: "HEAD" });
 assert.equal(head.status, 200);
 assert.equal(head.headers.get("etag"), tag);
 assert.equal(await head.text(), "");
-for (const nothing of ["page/nothing.js", "page/..%2fmod.rs", "page/", "page/index.html/x"]) assert.equal((await get(nothing)).status, 404, nothing);
+for (const nothing of ["page/nothing.js", "page/..%2fmod.rs", "page/", "page/index.html/x"])
+    assert.equal((await get(nothing)).status, 404, nothing);
 assert.equal((await get(path, { method: "POST" })).status, 405);

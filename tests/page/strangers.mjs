@@ -11,7 +11,11 @@ const SHOWN = QUOTES.replace("\u202e", "\ufffd");
 
 await play("strangers", {}, async (page, complaints) => {
     await logIn(page);
-    const bytes = nobodysTorrent(ATTACK, 2 ** 20, { comment: ATTACK, "created by": QUOTES, announce: `http://tracker.example/${encodeURIComponent(QUOTES)}` });
+    const bytes = nobodysTorrent(ATTACK, 2 ** 20, {
+        comment: ATTACK,
+        "created by": QUOTES,
+        announce: `http://tracker.example/${encodeURIComponent(QUOTES)}`,
+    });
     await drop(page, { files: [{ name: `${QUOTES}.torrent`, bytes }] });
     const dialog = page.getByRole("dialog", { name: "Add torrents" });
     await dialog.getByLabel("Category").fill(ATTACK);
@@ -42,7 +46,10 @@ await play("strangers", {}, async (page, complaints) => {
     const hash = (await ask("GET", "torrents")).torrents[0].hash;
     await ask("PATCH", `torrents/${hash}`, { name: QUOTES });
     await row(page, SHOWN).waitFor();
-    const found = await page.evaluate(() => [window.broken, document.querySelectorAll("#app img, #app script, dialog img, .toast img, [onerror], [onload]").length]);
+    const found = await page.evaluate(() => [
+        window.broken,
+        document.querySelectorAll("#app img, #app script, dialog img, .toast img, [onerror], [onload]").length,
+    ]);
     assert.deepEqual(found, [undefined, 0]);
 
     const refused = await page.evaluate(() => {

@@ -6,13 +6,19 @@ import { join } from "node:path";
 import { ask, folder, program, until } from "./browser.mjs";
 import { addStopped } from "./torrents.mjs";
 
-const tmux = (...options) => execFileSync("tmux", ["-S", join(folder, "tmux"), ...options], { encoding: "utf8", stdio: ["ignore", "pipe", "ignore"] });
+const tmux = (...options) =>
+    execFileSync("tmux", ["-S", join(folder, "tmux"), ...options], { encoding: "utf8", stdio: ["ignore", "pipe", "ignore"] });
 const screen = () => tmux("capture-pane", "-p");
 const sees = (words) => until(() => screen().includes(words) || `\n${screen()}`, `the screen shows ${words}`);
 const left = async () => (await ask("GET", "torrents?fields=name")).torrents.map(({ name }) => name).sort();
 
 const CLEAR = "\u001b[2J";
-await addStopped([["small", 2 ** 20], ["large", 2 ** 30], ["middle", 2 ** 25], [`evil ${CLEAR}`, 2 ** 21]]);
+await addStopped([
+    ["small", 2 ** 20],
+    ["large", 2 ** 30],
+    ["middle", 2 ** 25],
+    [`evil ${CLEAR}`, 2 ** 21],
+]);
 tmux("-f", "/dev/null", "new-session", "-d", "-x", "80", "-y", "24", `'${program}' top --state '${join(folder, "state")}'`);
 process.on("exit", () => {
     try {

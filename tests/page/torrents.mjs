@@ -13,7 +13,15 @@ export function seededFile(name, size, tracker) {
     const path = join(downloads, name);
     writeFileSync(path, randomBytes(size));
     const torrent = join(folder, `${name}.torrent`);
-    execFileSync(program, ["create", path, "--output", torrent, "--piece-size", "64KiB", ...(tracker ? ["--tracker", tracker] : [])]);
+    execFileSync(program, [
+        "create",
+        path,
+        "--output",
+        torrent,
+        "--piece-size",
+        "64KiB",
+        ...(tracker ? ["--tracker", tracker] : []),
+    ]);
     return { path, torrent, bytes: readFileSync(torrent) };
 }
 
@@ -22,7 +30,9 @@ function bencode(value) {
     if (typeof value === "string") return bencode(Buffer.from(value));
     if (typeof value === "number") return Buffer.from(`i${value}e`);
     if (Array.isArray(value)) return Buffer.concat([Buffer.from("l"), ...value.map(bencode), Buffer.from("e")]);
-    const pairs = Object.keys(value).sort().flatMap((key) => [bencode(key), bencode(value[key])]);
+    const pairs = Object.keys(value)
+        .sort()
+        .flatMap((key) => [bencode(key), bencode(value[key])]);
     return Buffer.concat([Buffer.from("d"), ...pairs, Buffer.from("e")]);
 }
 
@@ -30,7 +40,9 @@ const PIECE = 2 ** 20;
 
 /** A torrent file of one file that is nowhere; `more` goes beside its info. */
 export function nobodysTorrent(name, size, more = {}) {
-    const pieces = createHash("shake256", { outputLength: 20 * Math.ceil(size / PIECE) }).update(name).digest();
+    const pieces = createHash("shake256", { outputLength: 20 * Math.ceil(size / PIECE) })
+        .update(name)
+        .digest();
     return bencode({ info: { length: size, name, "piece length": PIECE, pieces }, ...more });
 }
 
