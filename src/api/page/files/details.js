@@ -50,7 +50,10 @@ export class Details {
         host.append(this.#edge(), this.#head(strip), this.#problem, panels);
         host.style.setProperty("--details-height", `${remembered("details", 300)}px`);
         host.addEventListener("keydown", (event) => {
-            if (event.key === "Escape") this.close();
+            if (event.key !== "Escape") return;
+            // the list's own use of the key would be to select nothing
+            event.preventDefault();
+            this.close();
         });
         this.#choose(remembered("tab", "overview"));
     }
