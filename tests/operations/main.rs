@@ -6,6 +6,7 @@ mod daemon;
 mod life;
 mod logs;
 mod manual;
+mod package;
 mod sockets;
 mod units;
 mod webhooks;
