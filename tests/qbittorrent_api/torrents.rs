@@ -18,7 +18,7 @@ impl Sample {
     /// One file.
     pub(crate) fn single(name: &str) -> Sample {
         let bytes = noise(name, 100_000);
-        let builder = Builder::single(name.as_ref(), bytes.len() as u64, PIECE as u32);
+        let builder = Builder::single(name.as_ref(), bytes.len() as u64, u32::try_from(PIECE).expect("small"));
         Sample { torrent: finish(builder, &bytes), files: vec![(name.to_owned(), bytes)] }
     }
 
@@ -26,7 +26,7 @@ impl Sample {
     pub(crate) fn folder(name: &str) -> Sample {
         let (one, two) = (noise(name, 70_000), noise(name, 33_000));
         let padding = PIECE * 3 - one.len();
-        let builder = Builder::folder(name.as_ref(), PIECE as u32);
+        let builder = Builder::folder(name.as_ref(), u32::try_from(PIECE).expect("small"));
         let builder =
             builder.file("one.bin", one.len() as u64).padding(padding as u64).file("sub/two.bin", two.len() as u64);
         let bytes = [one.as_slice(), &vec![0; padding], &two].concat();

@@ -46,7 +46,7 @@ fn a_rebound_name_leads_nowhere() {
         }
     }
     // the same with the name in the first line, which is what counts where it stands
-    let line = format!("GET http://evil.example/api/v1/torrents");
+    let line = "GET http://evil.example/api/v1/torrents";
     assert_eq!(from_browser(&scene, &line, "", "").status, 421);
     assert_eq!(
         from_browser(&scene, "GET /api/v1/torrents", "Host: localhost\r\nHost: evil.example\r\n", "").status,

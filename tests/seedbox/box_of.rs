@@ -112,7 +112,8 @@ pub(crate) fn torrent(name: &str, length: usize) -> (Vec<u8>, Vec<u8>) {
         use sha1::Digest;
         sha1::Sha1::digest(piece).into()
     });
-    let torrent = Builder::single(name.as_ref(), length as u64, PIECE as u32).hashes(digests.collect());
+    let torrent =
+        Builder::single(name.as_ref(), length as u64, u32::try_from(PIECE).expect("small")).hashes(digests.collect());
     (torrent.write().expect("a torrent"), bytes)
 }
 

@@ -213,7 +213,7 @@ fn torrents_are_removed_without_and_with_their_data() {
         remote.0.until_seeding(&torrent.hash);
     }
     remote.does(&["--torrent", &kept.hash, "--remove"]);
-    assert_eq!(remote.0.hashes(), [deleted.hash.clone()]);
+    assert_eq!(remote.0.hashes(), std::slice::from_ref(&deleted.hash));
     remote.does(&["--torrent", &deleted.hash, "--remove-and-delete"]);
     assert!(remote.0.hashes().is_empty());
     wait_for("the files to be gone", PATIENCE, || deleted.is_gone_from(&remote.0.data()).then_some(()));

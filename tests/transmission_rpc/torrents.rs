@@ -24,9 +24,11 @@ impl Torrent {
             .into_iter()
             .map(|(path, size)| (path.into(), bytes(name, size)))
             .collect();
-        let builder = files.iter().fold(Builder::folder(name.as_ref(), PIECE as u32), |builder, (path, bytes)| {
-            builder.file(path, bytes.len() as u64)
-        });
+        let builder = files
+            .iter()
+            .fold(Builder::folder(name.as_ref(), u32::try_from(PIECE).expect("small")), |builder, (path, bytes)| {
+                builder.file(path, bytes.len() as u64)
+            });
         let whole: Vec<u8> = files.iter().flat_map(|(_, bytes)| bytes.clone()).collect();
         let files = files.into_iter().map(|(path, bytes)| (Path::new(name).join(path), bytes)).collect();
         Torrent::of(builder, &whole, files)
@@ -35,7 +37,7 @@ impl Torrent {
     /// One file of this name.
     pub(crate) fn single(name: &str) -> Torrent {
         let content = bytes(name, 150_000);
-        let builder = Builder::single(name.as_ref(), content.len() as u64, PIECE as u32);
+        let builder = Builder::single(name.as_ref(), content.len() as u64, u32::try_from(PIECE).expect("small"));
         Torrent::of(builder, &content, vec![(name.into(), content.clone())])
     }
 

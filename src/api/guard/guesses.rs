@@ -177,7 +177,7 @@ mod tests {
     #[test]
     fn the_table_is_bounded_and_forgets_the_quiet() {
         let (mut guesses, start) = (Guesses::default(), Instant::now());
-        for number in 0..u32::try_from(API_GUESSERS).unwrap() + 100 {
+        for number in 0..u32::try_from(API_GUESSERS).expect("few") + 100 {
             let now = start + Duration::from_millis(u64::from(number));
             guesses.wrong(IpAddr::from(std::net::Ipv4Addr::from(number)), "sower", b"a", now);
         }

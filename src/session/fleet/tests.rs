@@ -143,7 +143,8 @@ fn peers_and_pieces_are_told_by_all_reactors_and_not_waited_for_at_those_that_en
         let mut addresses: Vec<SocketAddr> = told.iter().map(|peer| peer.address).collect();
         let mut expected: Vec<SocketAddr> =
             held[..3].iter().map(|stream| stream.local_addr().expect("connected")).collect();
-        (addresses.sort(), expected.sort());
+        addresses.sort();
+        expected.sort();
         assert_eq!(addresses, expected);
         assert!(told.iter().all(|peer| peer.sent == u64::from(2 * PIECE)));
         assert_eq!(fleet.pieces(TorrentId(9)).await, None);

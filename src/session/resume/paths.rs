@@ -109,7 +109,10 @@ mod tests {
         Metainfo::parse(&builder.hashes(vec![[7; 20]; 2]).write().expect("a torrent")).expect("a torrent")
     }
 
-    fn placed(names: [Option<&str>; 3]) -> Result<(PathBuf, Option<String>, Vec<(u32, PathBuf)>), String> {
+    /// Folder, root and files that have other names.
+    type Placed = (PathBuf, Option<String>, Vec<(u32, PathBuf)>);
+
+    fn placed(names: [Option<&str>; 3]) -> Result<Placed, String> {
         let mut choice = Choice::default();
         place(&mut choice, &torrent(), Path::new("/data/x/"), &|index| names[index].map(PathBuf::from))?;
         Ok((choice.folder, choice.renamed_root, choice.renamed_files))

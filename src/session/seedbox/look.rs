@@ -152,10 +152,10 @@ impl Look {
     fn take_stock(&self, torrent: Metainfo, content: Content) -> Found {
         // a note of earlier is not believed by who wants everything hashed
         let resume = self.resume.clone();
-        if matches!(self.manner, Manner::Check { .. }) {
-            if let Err(error) = resume.forget(&torrent, &content) {
-                return Found::Failed(error.to_string());
-            }
+        if matches!(self.manner, Manner::Check { .. })
+            && let Err(error) = resume.forget(&torrent, &content)
+        {
+            return Found::Failed(error.to_string());
         }
         let options = TargetOptions::default();
         let wanted = wanted_files(&self.choice);

@@ -53,10 +53,7 @@ pub fn confine(folder: &Path, settings: &Settings) -> Result<PathBuf, Refusal> {
         Ok(real) => real,
         Err(error) => return refuse(RefusalKind::Environment, format!("cannot use {}: {error}", folder.display())),
     };
-    let incomplete = settings.incomplete_folder.iter();
-    let categories = settings.categories.values().filter_map(|category| category.folder.as_ref());
-    let mut roots = settings.roots.iter().chain([&settings.download_folder]).chain(incomplete).chain(categories);
-    if roots.any(|root| resolve(root).is_ok_and(|root| real.starts_with(root))) {
+    if roots(settings).any(|root| resolve(root).is_ok_and(|root| real.starts_with(root))) {
         return Ok(real);
     }
     let text = format!(
@@ -64,6 +61,13 @@ pub fn confine(folder: &Path, settings: &Settings) -> Result<PathBuf, Refusal> {
         real.display()
     );
     refuse(RefusalKind::Forbidden, text)
+}
+
+/// The folders that content may be in.
+pub(super) fn roots(settings: &Settings) -> impl Iterator<Item = &Path> {
+    let categories = settings.categories.values().filter_map(|category| category.folder.as_ref());
+    let roots = settings.roots.iter().chain([&settings.download_folder]);
+    roots.chain(&settings.incomplete_folder).chain(categories).map(PathBuf::as_path)
 }
 
 /// Whether a change of settings that a program sends leaves the roots as they are. Folders that are named anew have to lie in them,

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
 use std::io;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use tokio::sync::{mpsc, watch};
@@ -60,7 +60,8 @@ impl Seedbox {
     pub async fn start(config: SeedboxConfig) -> Result<(Seedbox, JoinHandle<()>), SeedboxError> {
         let failed = |path: PathBuf| |source| SeedboxError::State { path, source };
         let state = config.state.clone();
-        let (store, loaded) = tokio::task::spawn_blocking(move || Store::open(&state))
+        let roots = super::place::roots(&config.settings).map(Path::to_owned).collect::<Vec<_>>();
+        let (store, loaded) = tokio::task::spawn_blocking(move || Store::open_with(&state, &roots))
             .await
             .map_err(|error| SeedboxError::State { path: config.state.clone(), source: io::Error::other(error) })??;
         let resume = config.state.join("resume");

@@ -83,7 +83,7 @@ impl Keeper {
 /// A bit for each of `pieces`.
 fn all(pieces: u32) -> Vec<u8> {
     let mut bits = vec![0xff; pieces.div_ceil(8) as usize];
-    if let Some(last) = bits.last_mut().filter(|_| pieces % 8 > 0) {
+    if let Some(last) = bits.last_mut().filter(|_| !pieces.is_multiple_of(8)) {
         *last <<= 8 - pieces % 8;
     }
     bits

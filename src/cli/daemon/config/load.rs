@@ -156,7 +156,7 @@ impl<'given> Reader<'given> {
         let default: toml_edit::Value = key.default.parse().expect("a default is TOML: a test reads them all");
         let mut value = T::read(Raw::Toml(&default)).expect("a default is a value: a test reads them all");
         let mut given = Given { key, text: key.default.into(), source: Source::Default };
-        if let Some((found, text, source)) = self.from_file(key) {
+        if let Some((found, text, source)) = self.in_file(key) {
             (value, given) = (found.unwrap_or(value), Given { key, text, source });
         }
         if let Some((name, text)) = self.beside.environment.iter().rfind(|(name, _)| *name == key.variable()) {
@@ -171,7 +171,7 @@ impl<'given> Reader<'given> {
         value
     }
 
-    fn from_file<T: Value>(&mut self, key: &Key) -> Option<(Option<T>, String, Source)> {
+    fn in_file<T: Value>(&mut self, key: &Key) -> Option<(Option<T>, String, Source)> {
         let file = self.file.as_ref()?;
         let item = file.document.get(key.section)?.as_table_like()?.get(&key.name())?;
         let line = file.line(item.span());
