@@ -40,20 +40,20 @@ fn there_is_no_default_password() {
 /// right one is not looked at either meanwhile, or waiting would be pointless.
 #[test]
 fn guesses_have_to_wait_ever_longer_through_every_door() {
-    for door in 0..4 {
+    for door in 0..5 {
         let scene = Scene::new();
         let guess = |text: &str| match door {
             0 => with(&scene, &format!("Bearer {text}")),
             1 => with(&scene, &format!("Basic {}", STANDARD.encode(format!("sower:{text}")))),
             2 => login(&scene, "sower", text),
-            _ => ask(
-                scene.address,
-                &format!(
-                    "POST /transmission/rpc HTTP/1.1\r\nAuthorization: Basic {}",
-                    STANDARD.encode(format!("sower:{text}"))
-                ),
-                b"{}",
-            ),
+            3 => {
+                let basic = STANDARD.encode(format!("sower:{text}"));
+                ask(scene.address, &format!("POST /transmission/rpc HTTP/1.1\r\nAuthorization: Basic {basic}"), b"{}")
+            }
+            _ => {
+                let head = "POST /api/v1/login HTTP/1.1\r\nContent-Type: application/json";
+                ask(scene.address, head, format!("{{\"token\": \"{text}\"}}").as_bytes())
+            }
         };
         for number in 0..10 {
             guess(&format!("guess-number-{number}"));
