@@ -132,6 +132,17 @@ fn content_stays_below_the_roots() {
     api.upload("torrents/add", &[("stopped", "true")], &[("torrents", "a", &sample.torrent)]);
     let moved = api.post("torrents/setLocation", &[("hashes", &sample.hash()), ("location", "/etc")]);
     assert_eq!(moved.status, 403, "{}", moved.text());
+    // nor is a root made of another folder first
+    for (action, fields) in [
+        ("torrents/createCategory", [("category", "evil"), ("savePath", "/etc")]),
+        ("app/setPreferences", [("json", r#"{"save_path": "/etc"}"#), ("", "")]),
+        ("app/setPreferences", [("json", r#"{"temp_path_enabled": true, "temp_path": "/etc"}"#), ("", "")]),
+        ("app/setPreferences", [("json", r#"{"scan_dirs": {"/etc": 1}}"#), ("", "")]),
+    ] {
+        let response = api.post(action, &fields);
+        assert_eq!(response.status, 403, "{action} {fields:?}: {}", response.text());
+    }
+    assert_eq!(api.json("torrents/categories"), serde_json::json!({}));
 }
 
 #[test]

@@ -21,9 +21,13 @@ pub(super) async fn set(desk: &Desk, call: &Call) -> Outcome {
     let wanted: Map<String, Value> =
         serde_json::from_str(text).map_err(|error| Fault::invalid(format!("json: {error}")))?;
     check_fixed(&wanted)?;
-    let mut settings = Settings::clone(&call.view.settings);
-    apply(&Wanted(&wanted), &mut settings)?;
-    desk.seedbox().settings(|current| *current = settings).await?;
+    let wanted = Wanted(&wanted);
+    apply(&wanted, &mut Settings::clone(&call.view.settings))?;
+    // once more, to what holds by now; what is wrong with it would have been so before
+    let set = desk.seedbox().settings(|settings| {
+        let _ = apply(&wanted, settings);
+    });
+    set.await?;
     Ok(Answer::Done)
 }
 
