@@ -47,7 +47,7 @@ fn a_rebound_name_leads_nowhere() {
     }
     // the same with the name in the first line, which is what counts where it stands
     let line = "GET http://evil.example/api/v1/torrents";
-    assert_eq!(from_browser(&scene, &line, "", "").status, 421);
+    assert_eq!(from_browser(&scene, line, "", "").status, 421);
     assert_eq!(
         from_browser(&scene, "GET /api/v1/torrents", "Host: localhost\r\nHost: evil.example\r\n", "").status,
         421
@@ -125,7 +125,7 @@ fn no_answer_lets_another_site_read_it() {
     for path in PATHS {
         let asks = "Origin: http://evil.example\r\nAccess-Control-Request-Method: POST\r\nAccess-Control-Request-Headers: authorization\r\n";
         for line in [format!("OPTIONS {path}"), format!("GET {path}")] {
-            let reply = from_browser(&scene, &line, asks, "");
+            let reply = from_browser(&scene, line, asks, "");
             assert!(!reply.head.to_ascii_lowercase().contains("access-control-"), "{line}: {}", reply.head);
             assert_eq!(reply.status, 403, "{line}");
         }
