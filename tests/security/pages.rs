@@ -125,7 +125,7 @@ fn no_answer_lets_another_site_read_it() {
     for path in PATHS {
         let asks = "Origin: http://evil.example\r\nAccess-Control-Request-Method: POST\r\nAccess-Control-Request-Headers: authorization\r\n";
         for line in [format!("OPTIONS {path}"), format!("GET {path}")] {
-            let reply = from_browser(&scene, line, asks, "");
+            let reply = from_browser(&scene, &line, asks, "");
             assert!(!reply.head.to_ascii_lowercase().contains("access-control-"), "{line}: {}", reply.head);
             assert_eq!(reply.status, 403, "{line}");
         }

@@ -1,5 +1,5 @@
 //! Limits. The protocol has each in two: a value, and whether it holds. Here a limit that does not hold has no value; switched on
-//! without one it gets that of [`defaults`](super::defaults).
+//! without one it gets that of `defaults`.
 
 use crate::session::seedbox::{Choice, LimitChange, LimitChoice};
 

@@ -9,7 +9,7 @@
 //!
 //! Nothing waits for a receiver: a queue that is full drops what comes, counted and told. A receiver gets its events one after the other,
 //! in order. URLs hold secrets, so in the log a receiver is called by its host. Redirects are not followed, and names are looked up by
-//! [`Outside`](outside::Outside), so that a URL leads to this host or its network only if the owner says that it may.
+//! `outside::Outside`, so that a URL leads to this host or its network only if the owner says that it may.
 
 mod outside;
 mod send;

@@ -104,7 +104,7 @@ pub(super) fn pipe_pages(facts: &Facts) -> Option<Finding> {
     Some(found)
 }
 
-/// Nothing to do on its own: a ring that it refuses is told of by [`ring`].
+/// Nothing to do on its own: a ring that it refuses is told of by [`ring()`].
 pub(super) fn locked_memory(facts: &Facts) -> Option<Finding> {
     let limit = facts.process.locked_bytes?;
     let state = if limit == u64::MAX { "no limit".to_owned() } else { Bytes(limit).to_string() };
