@@ -53,6 +53,9 @@ pub enum SessionError {
     /// No threads to check and write pieces.
     #[error("cannot start to check pieces: {0}")]
     Intake(std::io::Error),
+    /// All peers of a download have to be on one reactor.
+    #[error("downloads need one reactor: set network.reactors = 1 and start again; what is complete is seeded by any number")]
+    ManyReactors,
     /// The embedded tracker is full.
     #[error(transparent)]
     Full(#[from] tracker::Full),

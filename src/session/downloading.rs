@@ -109,6 +109,9 @@ impl Session {
         if let Some(id) = self.by_hash.get(&info_hash) {
             return Ok(*id);
         }
+        if self.fleet.len() != 1 {
+            return Err(SessionError::ManyReactors);
+        }
         let id = self.fresh_id();
         let Download { metainfo, target, priorities, order, memory, peers, disk } = download;
         let (metainfo, geometry) = (Arc::new(metainfo), target.torrent().geometry().clone());

@@ -119,11 +119,11 @@ mod tests {
 
     #[test]
     fn every_icon_that_is_named_is_drawn() {
-        let (_, icons) = FILES.iter().find(|(name, _)| *name == "icons.svg").expect("the icons");
+        let (_, icons) = FILES.iter().find(|(name, _)| *name == "index.html").expect("the page");
         for (file, text) in FILES.iter().filter(|(name, _)| name.ends_with(".js")) {
             for (at, _) in text.match_indices("icon: \"") {
                 let name = text[at + 7..].split('"').next().unwrap_or("");
-                assert!(icons.contains(&format!("<symbol id=\"{name}\"")), "{file}: {name}");
+                assert!(icons.contains(&format!("<symbol id=\"icon-{name}\"")), "{file}: {name}");
             }
         }
     }

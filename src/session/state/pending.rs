@@ -150,6 +150,9 @@ mod tests {
         fn many_changes_at_once_do_what_they_do_one_by_one(
             there in any::<bool>(), steps in steps(), split in 0..12usize,
         ) {
+            // of one that is not there yet, what is said before it is put may be kept or not: it comes with it or is nobody's
+            let first = steps.iter().find(|step| !matches!(step, Step::Numbers(_)));
+            prop_assume!(there || !matches!(first, Some(Step::Verified(_))));
             let hash = InfoHash([1; 20]);
             let world: World = there.then_some((99, Some(99)));
             let one_by_one = steps.iter().fold(world, |world, step| apply(world, &edit(hash, *step)));

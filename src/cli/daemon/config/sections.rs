@@ -47,7 +47,7 @@ section! {
         [Restart] send: SendMode = "auto",
         /// How the kernel is driven: "io_uring" or "epoll". "auto" is io_uring where it is allowed.
         [Restart] driver: DriverChoice = "auto",
-        /// Threads that serve peers; "auto" is one for each core, at most 8.
+        /// Threads that serve peers. "auto" is one, which is enough for 100 Gbit/s; downloads need one, what is complete is seeded by any number.
         [Restart] reactors: Option<Reactors> = "auto",
         /// Also serves complete files of public torrents by HTTP, on the port for peers, at /INFO-HASH/PATH.
         [Restart] web_seed: bool = false,
