@@ -54,6 +54,9 @@ impl TrackerUrl {
         if text.len() > limits::TRACKER_URL {
             return Err(BadTracker::TooLong);
         }
+        if text.chars().any(char::is_control) {
+            return Err(BadTracker::NotUrl("it has control characters".into()));
+        }
         let (scheme, rest) = text.split_once("://").ok_or_else(|| BadTracker::NotUrl("no ://".into()))?;
         let scheme = match scheme.to_ascii_lowercase().as_str() {
             "http" => Scheme::Http,
@@ -244,6 +247,7 @@ mod tests {
         assert!(matches!(TrackerUrl::parse("http://"), Err(BadTracker::NotUrl(_))));
         assert!(matches!(TrackerUrl::parse("udp://h:0"), Err(BadTracker::NotUrl(_))));
         assert!(matches!(TrackerUrl::parse("udp://h:65536"), Err(BadTracker::NotUrl(_))));
+        assert!(matches!(TrackerUrl::parse("http://h/a\r\nb"), Err(BadTracker::NotUrl(_))));
         assert_eq!(TrackerUrl::parse(&format!("http://h/{}", "a".repeat(3000))), Err(BadTracker::TooLong));
     }
 

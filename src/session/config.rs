@@ -54,7 +54,9 @@ pub enum SessionError {
     #[error("cannot start to check pieces: {0}")]
     Intake(std::io::Error),
     /// All peers of a download have to be on one reactor.
-    #[error("downloads need one reactor: set network.reactors = 1 and start again; what is complete is seeded by any number")]
+    #[error(
+        "downloads need one reactor: set network.reactors = 1 and start again; what is complete is seeded by any number"
+    )]
     ManyReactors,
     /// The embedded tracker is full.
     #[error(transparent)]

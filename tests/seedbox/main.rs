@@ -3,3 +3,4 @@
 mod box_of;
 mod content;
 mod lives;
+mod rules;

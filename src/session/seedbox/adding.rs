@@ -50,6 +50,10 @@ impl Keeper {
                 let result = self.add_magnet(addition, &url).await;
                 self.answer(reply, result);
             }
+            Source::Url(url) if !url.starts_with("http://") && !url.starts_with("https://") => {
+                let text = "give a magnet link, or the http or https address of a torrent file";
+                self.answer(reply, Err(Refusal::new(RefusalKind::Invalid, text)));
+            }
             Source::Url(url) => self.add_from(addition, url, reply),
         }
     }
@@ -121,6 +125,14 @@ impl Keeper {
         Ok(duplicate)
     }
 
+    /// Tags that torrents have are among those that may be chosen.
+    pub(super) fn learn_labels(&mut self, choice: &Choice) {
+        if !choice.tags.is_subset(&self.view.settings.tags) {
+            Arc::make_mut(&mut self.view.settings).tags.extend(choice.tags.iter().cloned());
+            self.changed = true;
+        }
+    }
+
     pub(super) fn fresh_numbers(&self, addition: &Addition) -> Numbers {
         Numbers {
             uploaded: addition.before.0,
@@ -136,6 +148,7 @@ impl Keeper {
     pub(super) fn insert(&mut self, about: About, addition: Addition, numbers: Numbers, content: Content) -> TorrentId {
         let id = TorrentId(self.next);
         self.next += 1;
+        self.learn_labels(&addition.choice);
         let info_hash = about.info_hash.unwrap_or(InfoHash([0; 20]));
         let row = Row {
             id,

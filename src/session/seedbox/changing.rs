@@ -179,11 +179,10 @@ impl Keeper {
         if new.len() > TAGS {
             return Err(Refusal::new(RefusalKind::Invalid, format!("a torrent may have {TAGS} tags at most")));
         }
-        if !new.is_subset(&self.view.settings.tags) {
-            Arc::make_mut(&mut self.view.settings).tags.extend(new.iter().cloned());
-            self.changed = true;
-        }
         self.choose(id, |choice| choice.tags = new);
+        if let Some(choice) = self.row(id).map(|row| row.choice.clone()) {
+            self.learn_labels(&choice);
+        }
         Ok(())
     }
 

@@ -14,7 +14,7 @@ pub struct Choice {
     pub folder: PathBuf,
     /// Another name for what lies in `folder` than the torrent's.
     pub renamed_root: Option<String>,
-    /// Files that have other paths than the torrent says, below `folder`, by index.
+    /// Files that have other paths than the torrent says, by index: below its own folder, of a single file below `folder`.
     #[serde(with = "super::path")]
     pub renamed_files: Vec<(u32, PathBuf)>,
     /// Its files are on their way to there.

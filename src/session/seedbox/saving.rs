@@ -8,6 +8,7 @@ use crate::session::state::{AllTime, Loaded, PersistentNumbers, Record};
 use super::keeper::{Content, Keeper, Kept, now};
 use super::pacing::MonthTraffic;
 use super::row::{Activity, Row};
+use super::settings::Category;
 
 impl Keeper {
     /// Takes in what was kept.
@@ -26,6 +27,13 @@ impl Keeper {
     }
 
     fn restore(&mut self, record: Record) {
+        self.learn_labels(&record.choice);
+        // a category that came with the torrents of another program
+        let category = &record.choice.category;
+        if !category.is_empty() && !self.view.settings.categories.contains_key(category) {
+            let settings = Arc::make_mut(&mut self.view.settings);
+            settings.categories.insert(category.clone(), Category::default());
+        }
         let id = TorrentId(self.next);
         self.next += 1;
         let kept = Kept {

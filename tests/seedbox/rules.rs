@@ -1,0 +1,111 @@
+//! What holds for all torrents: queue, limits, watch folders, trust.
+
+use std::fs;
+use std::net::{Ipv4Addr, SocketAddr};
+
+use sower::ids::TorrentId;
+use sower::session::seedbox::{Activity, Addition, Change, LimitAction, Source};
+
+use super::box_of::{Scene, torrent, write};
+
+async fn seeded(scene: &Scene, name: &str, length: usize) -> TorrentId {
+    let (file, bytes) = torrent(name, length);
+    write(&scene.data(), name, &bytes);
+    let id = scene.add(&file).await;
+    scene.until_seeding(id).await;
+    id
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn no_more_are_seeded_than_the_queue_lets_and_those_that_wait_follow() {
+    let scene = Scene::new().await;
+    let mut ids = Vec::new();
+    for (name, length) in [("a", 1_000), ("b", 2_000), ("c", 3_000)] {
+        ids.push(seeded(&scene, name, length).await);
+    }
+    scene.seedbox.settings(|settings| settings.seeds_max = Some(2)).await.expect("set");
+    scene.until(ids[2], "to wait", |row| row.activity == Activity::QueuedSeed).await;
+    scene.change(ids[0], Change::Stop).await;
+    scene.until_seeding(ids[2]).await;
+    scene.change(ids[0], Change::Start { forced: true }).await;
+    scene.until_seeding(ids[0]).await;
+    assert_eq!(scene.row(ids[2]).activity, Activity::Seeding, "what is forced takes nobody's place");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_was_seeded_enough_is_paused_or_removed_with_its_content() {
+    let (seeder, leecher) = (Scene::new().await, Scene::new().await);
+    let (file, bytes) = torrent("one", 300_000);
+    write(&seeder.data(), "one", &bytes);
+    let seeded = seeder.add(&file).await;
+    seeder.until_seeding(seeded).await;
+    seeder.seedbox.settings(|settings| settings.ratio_limit = Some(0.9)).await.expect("set");
+    let id = leecher.add(&file).await;
+    let peer = SocketAddr::from((Ipv4Addr::LOCALHOST, seeder.seedbox.view().totals.port));
+    leecher.change(id, Change::AddPeers(vec![peer])).await;
+    leecher.until_seeding(id).await;
+    seeder.until(seeded, "to have had enough", |row| row.activity == Activity::Paused).await;
+    let action = LimitAction::RemoveWithData;
+    seeder.seedbox.settings(|settings| settings.limit_action = action).await.expect("set");
+    seeder.change(seeded, Change::Start { forced: false }).await;
+    seeder.until_view("to be removed", |view| view.rows.is_empty()).await;
+    while seeder.data().join("one").exists() {
+        tokio::task::yield_now().await;
+    }
+    assert_eq!(fs::read(leecher.data().join("one")).expect("there"), bytes);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn files_in_a_watch_folder_are_added_once_and_bad_ones_are_marked() {
+    let scene = Scene::new().await;
+    let watched = scene.data().join("watch");
+    fs::create_dir(&watched).expect("made");
+    scene.seedbox.settings(|settings| settings.watch_folders = vec![watched.clone()]).await.expect("set");
+    let (file, _) = torrent("one", 1_000);
+    write(&watched, "good.torrent", &file);
+    write(&watched, "bad.torrent", b"nonsense");
+    write(&watched, "other.txt", b"");
+    scene.until_view("to be added", |view| view.rows.len() == 1).await;
+    while !watched.join("good.torrent.added").exists() || !watched.join("bad.torrent.invalid").exists() {
+        tokio::task::yield_now().await;
+    }
+    assert!(watched.join("other.txt").exists());
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn content_that_was_taken_on_trust_is_found_out_before_a_wrong_byte_is_sent() {
+    let (seeder, leecher) = (Scene::new().await, Scene::new().await);
+    let (file, bytes) = torrent("one", 300_000);
+    let mut wrong = bytes.clone();
+    wrong[100_000] ^= 1;
+    write(&seeder.data(), "one", &wrong);
+    let addition = Addition { trusted: true, ..Addition::new(Source::File(file.clone())) };
+    let seeded = seeder.seedbox.add(addition).await.expect("added").id;
+    seeder.until_seeding(seeded).await;
+    let id = leecher.add(&file).await;
+    let peer = SocketAddr::from((Ipv4Addr::LOCALHOST, seeder.seedbox.view().totals.port));
+    leecher.change(id, Change::AddPeers(vec![peer])).await;
+    let row = seeder.until(seeded, "to miss a piece", |row| row.numbers.left > 0).await;
+    assert_eq!(row.numbers.left, 32 * 1024, "all the others are right");
+    let row = leecher.until(id, "to have the others", |row| row.numbers.left == 32 * 1024).await;
+    assert_eq!(row.numbers.wasted, 0, "nothing wrong was sent");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_is_incomplete_is_kept_apart_until_it_is_complete() {
+    let (seeder, leecher) = (Scene::new().await, Scene::new().await);
+    let (file, bytes) = torrent("one", 300_000);
+    write(&seeder.data(), "one", &bytes);
+    let seeded = seeder.add(&file).await;
+    seeder.until_seeding(seeded).await;
+    let apart = leecher.data().join("apart");
+    leecher.seedbox.settings(|settings| settings.incomplete_folder = Some(apart.clone())).await.expect("set");
+    let id = leecher.add(&file).await;
+    leecher.until(id, "to be downloading", |row| row.activity == Activity::Downloading).await;
+    assert!(apart.join("one").exists() && !leecher.data().join("one").exists());
+    let peer = SocketAddr::from((Ipv4Addr::LOCALHOST, seeder.seedbox.view().totals.port));
+    leecher.change(id, Change::AddPeers(vec![peer])).await;
+    let home = leecher.data();
+    leecher.until(id, "to be home", |row| row.activity == Activity::Seeding && row.choice.folder == home).await;
+    assert!(!apart.join("one").exists() && fs::read(home.join("one")).expect("there") == bytes);
+}
