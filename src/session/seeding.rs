@@ -1,6 +1,6 @@
 //! The session of a seeder: what it is made of, its second hand, its end.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -69,6 +69,12 @@ pub struct Session {
     pub(super) intake: Option<Arc<Intake>>,
     pub(super) news: (mpsc::Sender<News>, mpsc::Receiver<News>),
     next_id: u32,
+    /// Those that reactors had something to tell of at the last turn.
+    present: BTreeSet<TorrentId>,
+    /// And those of the turn before it.
+    pub(super) lively: BTreeSet<TorrentId>,
+    /// Those that have failed, until they are taken.
+    pub(super) failed: Vec<TorrentId>,
     pub(super) dormant: Dormant,
     /// What is worth telling and stops nothing, until it is taken.
     pub(super) warnings: Vec<String>,
@@ -118,6 +124,9 @@ impl Session {
             by_hash: HashMap::new(),
             intake: None,
             next_id: 0,
+            present: BTreeSet::new(),
+            lively: BTreeSet::new(),
+            failed: Vec::new(),
             dormant: Dormant::default(),
             news: mpsc::channel(NEWS),
             warnings: Vec::new(),
@@ -274,7 +283,12 @@ impl Session {
                 download.update(status, torrent.had, total, seconds);
             }
         }
-        for (id, entry) in &mut self.torrents {
+        // those that are in no reactor's memory have nothing new to tell, but that they have left it
+        let present: BTreeSet<TorrentId> = sums.keys().copied().chain(ended.iter().map(|torrent| torrent.id)).collect();
+        self.lively = self.present.union(&present).copied().collect();
+        self.present = present;
+        for id in &self.lively {
+            let Some(entry) = self.torrents.get_mut(id) else { continue };
             let (sent, peers, unchoked) = sums.get(id).copied().unwrap_or_default();
             let sent = entry.sent_before + sent;
             let before = entry.shared.uploaded.swap(sent, Ordering::Relaxed);
@@ -297,6 +311,7 @@ impl Session {
     pub(super) fn fail(&mut self, id: TorrentId, cause: String) {
         let Some(entry) = self.torrents.get_mut(&id).filter(|entry| entry.failure.is_none()) else { return };
         entry.failure = Some(cause);
+        self.failed.push(id);
         if let Some(tracker) = &self.tracker {
             tracker.remove_torrent(entry.info_hash);
         }

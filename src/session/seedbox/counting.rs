@@ -6,7 +6,6 @@ use crate::ids::TorrentId;
 
 use super::super::entry::Entry;
 use super::keeper::{Content, Keeper, now};
-use super::queue::Running;
 use super::row::Numbers;
 use super::view::Totals;
 
@@ -73,8 +72,10 @@ impl Keeper {
 
     /// Takes in the numbers of all that run, and sums them up.
     pub(super) fn count(&mut self) {
-        let running: Vec<TorrentId> = self.running.values().copied().collect();
-        running.into_iter().for_each(|id| self.count_one(id));
+        // of those that sleep nothing changes
+        let lively = self.session.lively.iter().filter_map(|running| self.running.get(running));
+        let lively: Vec<TorrentId> = lively.copied().collect();
+        lively.iter().for_each(|id| self.count_one(*id));
         self.count_left();
         let connections = self.session.fleet().snapshots().map(|snapshot| snapshot.connections).sum::<usize>();
         let mut totals = Totals {
@@ -84,10 +85,8 @@ impl Keeper {
             session_seconds: u64::try_from(now() - self.started_at).unwrap_or(0),
             ..self.view.totals
         };
-        self.queue = Running::default();
-        for id in self.running.values() {
+        for id in &lively {
             let Some(row) = self.view.row(*id) else { continue };
-            self.queue.count(row);
             totals.upload_rate += row.numbers.upload_rate;
             totals.download_rate += row.numbers.download_rate;
         }
@@ -185,9 +184,9 @@ impl Keeper {
 
     /// What the session stopped by itself.
     async fn take_failures(&mut self) {
-        let failed = self.running.iter().filter_map(|(running, id)| {
-            let failure = self.session.torrents.get(running)?.failure.clone()?;
-            Some((*id, failure))
+        let failed = std::mem::take(&mut self.session.failed).into_iter().filter_map(|running| {
+            let failure = self.session.torrents.get(&running)?.failure.clone()?;
+            Some((*self.running.get(&running)?, failure))
         });
         let failed: Vec<(TorrentId, String)> = failed.collect();
         for (id, cause) in failed {

@@ -30,6 +30,8 @@ use super::view::{REMOVED, Removed, View};
 
 /// Orders that are taken in before a view is made of what they did.
 const ORDERS_AT_ONCE: usize = 256;
+/// News that are taken in before a view is made of them.
+const NEWS_AT_ONCE: usize = 256;
 /// News of threads that wait to be taken.
 pub(super) const NEWS: usize = 1_024;
 
@@ -184,7 +186,15 @@ impl Keeper {
                     }
                     None => break,
                 },
-                Some(news) = self.news.1.recv() => self.take(news).await,
+                Some(news) = self.news.1.recv() => {
+                    self.take(news).await;
+                    for _ in 0..NEWS_AT_ONCE {
+                        let Ok(news) = self.news.1.try_recv() else { break };
+                        self.take(news).await;
+                        // there are always some under way
+                        self.start_looks();
+                    }
+                }
                 () = self.session.event() => {}
                 _ = second.tick() => self.turn().await,
             }

@@ -42,8 +42,15 @@ impl Keeper {
         if settings.downloads_max.is_none() && settings.seeds_max.is_none() && settings.active_max.is_none() {
             return self.start_waiting().await;
         }
+        self.count_queue();
         self.stop_excess().await;
         self.start_waiting().await;
+    }
+
+    fn count_queue(&mut self) {
+        let mut queue = Running::default();
+        self.running.values().filter_map(|id| self.view.row(*id)).for_each(|row| queue.count(row));
+        self.queue = queue;
     }
 
     async fn start_waiting(&mut self) {
