@@ -37,8 +37,6 @@ pub(super) struct Dormant {
     wished: BTreeMap<TorrentId, Vec<SocketAddr>>,
     /// Wishes that were told and not answered.
     told: BTreeMap<TorrentId, Vec<SocketAddr>>,
-    /// Those that were told to sleep.
-    dozing: Vec<TorrentId>,
     /// The last numbers of torrents that had left before.
     left: Vec<TorrentStatus>,
     /// Torrents sleep when nobody has asked for them in a while.
@@ -140,12 +138,13 @@ impl Session {
             return;
         }
         let is_idle = |entry: &Entry| entry.body.is_some() && entry.download.is_none() && entry.failure.is_none();
-        let idle = self.torrents.iter_mut().filter(|(_, entry)| is_idle(entry) && entry.idle_seconds >= AWAKE_SECONDS);
-        for (id, entry) in idle {
-            (entry.idle_seconds, entry.dozing) = (0, true);
-            self.dormant.dozing.push(*id);
+        for id in &self.lively {
+            let entry = self.torrents.get_mut(id).filter(|entry| is_idle(entry));
+            if let Some(entry) = entry.filter(|entry| entry.idle_seconds >= AWAKE_SECONDS) {
+                (entry.idle_seconds, entry.dozing) = (0, true);
+                self.fleet.sleep(*id);
+            }
         }
-        std::mem::take(&mut self.dormant.dozing).into_iter().for_each(|id| self.fleet.sleep(id));
     }
 
     /// Takes in the last numbers of torrents that reactors keep nothing of any more.

@@ -290,8 +290,9 @@ impl Session {
     /// Once a second: checkpoints that are due, peers to try again.
     pub(super) fn turn_downloads(&mut self) {
         let going_on = |entry: &Entry| entry.failure.is_none() && entry.is_downloading();
-        let ids: Vec<TorrentId> =
-            self.torrents.iter().filter(|(_, entry)| going_on(entry)).map(|(id, _)| *id).collect();
+        // a reactor tells of each of them from its first second on
+        let lively = self.lively.iter().filter(|id| self.torrents.get(id).is_some_and(going_on));
+        let ids: Vec<TorrentId> = lively.copied().collect();
         for id in ids {
             self.dial_known(id);
             let Some(download) = self.torrents.get_mut(&id).and_then(|entry| entry.download.as_mut()) else { continue };

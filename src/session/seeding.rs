@@ -342,7 +342,9 @@ impl Session {
     /// Compares the files of all torrents with what was verified. Files may be on a disk that hangs, so another thread
     /// looks.
     async fn check_files(&mut self) {
-        let served = self.torrents.iter().filter(|(_, entry)| entry.failure.is_none());
+        // what sleeps is nobody's to be sent
+        let served = self.lively.iter().filter_map(|id| Some((id, self.torrents.get(id)?)));
+        let served = served.filter(|(_, entry)| entry.failure.is_none());
         let awake = served.filter_map(|(id, entry)| Some((*id, entry.body.as_ref()?)));
         let jobs: Vec<_> = awake.map(|(id, body)| (id, body.content.clone(), body.identities.clone())).collect();
         let look = move || -> Vec<(TorrentId, String)> {

@@ -210,8 +210,9 @@ impl Keeper {
 
     /// Shows how checks and moves get on.
     fn refresh_jobs(&mut self) {
-        let busy = self.torrents.iter().filter(|(_, kept)| kept.job.is_some());
-        let busy: Vec<TorrentId> = busy.map(|(id, _)| *id).collect();
+        let torrents = &self.torrents;
+        self.busy.retain(|id| torrents.get(id).is_some_and(|kept| kept.job.is_some()));
+        let busy: Vec<TorrentId> = self.busy.iter().copied().collect();
         busy.into_iter().for_each(|id| self.show(id));
     }
 }

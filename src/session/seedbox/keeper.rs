@@ -62,6 +62,10 @@ pub(super) struct Keeper {
     pub(super) checking: usize,
     /// What of the queue runs.
     pub(super) queue: Running,
+    /// Torrents whose jobs are shown as they get on.
+    pub(super) busy: BTreeSet<TorrentId>,
+    /// Some torrents may be waiting in the queue.
+    pub(super) waits: bool,
     /// What the engine was told of limits.
     pub(super) told: Rates,
     /// Traffic of the month that runs.
@@ -309,6 +313,7 @@ impl Keeper {
         let watch = look.watch.clone();
         kept.job = Some(if check { Job::Checking(watch) } else { Job::Looking(watch) });
         *(if check { &mut self.checking } else { &mut self.looking }) += 1;
+        self.busy.insert(id);
         let news = self.news.0.clone();
         tokio::task::spawn_blocking(move || {
             let found = look.run();

@@ -83,6 +83,7 @@ impl Keeper {
         }
         let watch = Arc::new(Watch::default());
         kept.job = Some(Job::Moving(watch.clone()));
+        self.busy.insert(id);
         let news = self.news.0.clone();
         tokio::task::spawn_blocking(move || {
             let _ = news.blocking_send(News::Moved(id, relocate(&metainfo, &row.choice, place, again, &watch)));

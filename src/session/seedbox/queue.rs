@@ -54,12 +54,16 @@ impl Keeper {
     }
 
     async fn start_waiting(&mut self) {
+        if !self.waits {
+            return;
+        }
         let waits = |row: &&Arc<Row>| {
             matches!(row.activity, Activity::QueuedDownload | Activity::QueuedSeed) && !row.choice.paused
         };
         let mut waiting: Vec<(u32, TorrentId)> =
             self.view.rows.iter().filter(waits).map(|row| (row.numbers.queue, row.id)).collect();
         waiting.sort_unstable();
+        self.waits = !waiting.is_empty();
         for (_, id) in waiting {
             if self.row(id).is_some_and(|row| self.may_run(row)) {
                 self.settle(id).await;

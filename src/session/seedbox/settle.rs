@@ -288,6 +288,7 @@ impl Keeper {
     pub(super) fn show(&mut self, id: TorrentId) {
         let (Some(row), Some(kept)) = (self.view.row(id), self.torrents.get(&id)) else { return };
         let activity = activity(row, kept, self.session_is_downloading(kept));
+        self.waits |= matches!(activity, Activity::QueuedDownload | Activity::QueuedSeed);
         if activity != row.activity {
             self.edit(id, |row| row.activity = activity);
         }

@@ -92,6 +92,8 @@ impl Seedbox {
             looking: 0,
             checking: 0,
             queue: Running::default(),
+            busy: BTreeSet::new(),
+            waits: true,
             told: Rates::default(),
             month: MonthTraffic::default(),
             homing: Vec::new(),
