@@ -16,13 +16,11 @@ use std::sync::Arc;
 
 use crate::ids::{InfoHash, TorrentId};
 use crate::metainfo::PathIndex;
-use crate::peer;
 use crate::reactor::Serving;
 use crate::shard::TorrentStatus;
-use crate::storage::Payload;
 
 use super::config::SessionError;
-use super::entry::{Body, Entry};
+use super::entry::{Body, Entry, serving};
 use super::seeding::Session;
 
 /// Seconds without a peer after which a torrent sleeps.
@@ -118,18 +116,10 @@ impl Session {
         entry.dozing = false;
         let Some(body) = &entry.body else { return };
         let metainfo = &body.metainfo;
-        let geometry = metainfo.geometry().clone();
-        let payload = Payload::new(Arc::new(geometry.clone()), body.content.clone());
-        let torrent = peer::Torrent {
-            info_hash: metainfo.info_hash(),
-            geometry,
-            info: metainfo.info_bytes().clone(),
-            private: metainfo.private(),
-        };
         let files = (self.web_seed && !metainfo.private()).then(|| Arc::new(PathIndex::new((**metainfo).clone())));
         let unverified = body.check.clone();
-        let serving = Serving { files, unverified, ..Serving::new(Arc::new(torrent), payload) };
-        self.fleet.serve(id, &serving);
+        let served = Serving { files, unverified, ..serving(metainfo, &body.content) };
+        self.fleet.serve(id, &served);
     }
 
     /// Once a second: what nobody has asked for in a while sleeps.

@@ -13,13 +13,13 @@ use crate::ids::TorrentId;
 use crate::limits;
 use crate::metainfo::Metainfo;
 use crate::peer;
-use crate::reactor::{DownloadOrder, PieceSink};
+use crate::reactor::{DownloadOrder, PieceSink, Serving};
 use crate::schedule::picker::Priority;
 use crate::shard::{self, DownloadStatus, Whole};
-use crate::storage::{Arrived, CheckpointError, Disk, Intake, IntakeSetup, Payload, Target};
+use crate::storage::{Arrived, CheckpointError, Disk, Intake, IntakeSetup, Target};
 
 use super::config::SessionError;
-use super::entry::{Entry, Shared};
+use super::entry::{Entry, Shared, serving};
 use super::known::Known;
 use super::seeding::Session;
 use super::web_seed::{self, WebSeed};
@@ -114,17 +114,11 @@ impl Session {
         }
         let id = self.fresh_id();
         let Download { metainfo, target, priorities, order, memory, peers, disk } = download;
-        let (metainfo, geometry) = (Arc::new(metainfo), target.torrent().geometry().clone());
+        let metainfo = Arc::new(metainfo);
         let content = Arc::new(target.content().clone());
         let had = target.had();
         let sink = Arc::new(Sink { id, intake: self.intake(disk)?, target: target.clone(), news: self.news.0.clone() });
-        let payload = Payload::new(Arc::new(geometry.clone()), content.clone());
-        let torrent = Arc::new(peer::Torrent {
-            info_hash,
-            geometry,
-            info: metainfo.info_bytes().clone(),
-            private: metainfo.private(),
-        });
+        let Serving { torrent, payload, .. } = serving(&metainfo, &content);
         let pieces = torrent.geometry.pieces();
         // what was announced by its name alone goes on to be announced
         let sought = self.seeking.take().filter(|seeking| seeking.info_hash == info_hash);

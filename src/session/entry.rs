@@ -6,7 +6,9 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use crate::discovery::{self, Handle, Stats, StatsSource};
 use crate::ids::{InfoHash, TorrentId};
 use crate::metainfo::Metainfo;
-use crate::storage::{self, Content, PieceCheck};
+use crate::peer;
+use crate::reactor::Serving;
+use crate::storage::{self, Content, Payload, PieceCheck};
 
 use super::downloading::Progress;
 use super::status::{DownloadView, TorrentState, TorrentView, TrackerView};
@@ -39,6 +41,19 @@ impl Shared {
             peers_wanted: 50,
         })
     }
+}
+
+/// What reactors are given of a torrent, served to peers alone.
+pub(super) fn serving(metainfo: &Metainfo, content: &Arc<Content>) -> Serving {
+    let geometry = metainfo.geometry().clone();
+    let payload = Payload::new(Arc::new(geometry.clone()), content.clone());
+    let torrent = peer::Torrent {
+        info_hash: metainfo.info_hash(),
+        geometry,
+        info: metainfo.info_bytes().clone(),
+        private: metainfo.private(),
+    };
+    Serving::new(Arc::new(torrent), payload)
 }
 
 /// What is in memory of a torrent while it is of use.

@@ -13,8 +13,8 @@ use crate::clock::Time;
 use crate::discovery::{self, Announcer, Found};
 use crate::ids::{InfoHash, PeerId, TorrentId};
 use crate::metainfo::{Metainfo, PathIndex};
-use crate::peer::{self, Identity, Reason};
-use crate::storage::{self, Content, Intake, Payload, Target};
+use crate::peer::{Identity, Reason};
+use crate::storage::{self, Content, Intake, Target};
 use crate::tracker::TrackerHandle;
 
 use super::addresses::Reachable;
@@ -23,7 +23,7 @@ use super::config::{SessionConfig, SessionError};
 use super::dialling::Dialling;
 use super::dormant::Dormant;
 use super::downloading::{News, Progress};
-use super::entry::Entry;
+use super::entry::{Entry, serving};
 use super::fleet::Fleet;
 use super::identity::{CLIENT, USER_AGENT, fresh_key, fresh_peer_id};
 use super::seeking::Seeking;
@@ -226,15 +226,7 @@ impl Session {
     }
 
     fn serve(&mut self, id: TorrentId, metainfo: &Metainfo, content: &Arc<Content>) {
-        let geometry = metainfo.geometry().clone();
-        let payload = Payload::new(Arc::new(geometry.clone()), content.clone());
-        let torrent = peer::Torrent {
-            info_hash: metainfo.info_hash(),
-            geometry,
-            info: metainfo.info_bytes().clone(),
-            private: metainfo.private(),
-        };
-        self.fleet.add(id, &Arc::new(torrent), &payload);
+        self.fleet.serve(id, &serving(metainfo, content));
         if self.super_seed {
             self.fleet.super_seed(id);
         }

@@ -20,6 +20,7 @@ pub mod swarm;
 mod udp;
 
 pub use counters::Counts;
+pub use http::{Crowd, Seat, network};
 pub use service::{Config, Full, StartError, Tracker, TrackerHandle};
 pub use stats::{Stats, TorrentStats};
 pub use swarm::OwnSeeder;

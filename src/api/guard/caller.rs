@@ -6,6 +6,8 @@ use axum::extract::FromRequestParts;
 use axum::http::StatusCode;
 use axum::http::request::Parts;
 
+use crate::tracker::network;
+
 /// Who sends a request; the server puts it on each, and handlers take it as an argument.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Caller {
@@ -22,17 +24,6 @@ impl Caller {
             Caller::Tcp(address) => Some(network(address.ip())),
             Caller::Unix => None,
         }
-    }
-}
-
-/// The address itself; of IPv6 the /64 that one customer has.
-pub(in crate::api) fn network(address: IpAddr) -> IpAddr {
-    match address.to_canonical() {
-        IpAddr::V6(address) => {
-            let [a, b, c, d, ..] = address.segments();
-            IpAddr::from([a, b, c, d, 0, 0, 0, 0])
-        }
-        v4 => v4,
     }
 }
 

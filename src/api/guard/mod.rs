@@ -29,7 +29,6 @@ use guesses::Guesses;
 use sessions::Sessions;
 
 pub use caller::Caller;
-pub(super) use caller::network;
 pub use denied::Denied;
 pub(super) use secret::fresh;
 pub use sessions::SessionKey;

@@ -17,10 +17,10 @@ use tokio::net::{TcpListener, UnixListener};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
 use tokio::time::sleep;
 
-use super::crowd::{Crowd, Seat};
 use super::gate::Reached;
 use crate::api::guard::Caller;
 use crate::limits::API_HEAD;
+use crate::tracker::{Crowd, Seat};
 
 /// For a request head to be complete, or the next one to begin. Clients that poll every few seconds keep their connection.
 const HEAD_PATIENCE: Duration = Duration::from_secs(30);

@@ -2,7 +2,6 @@
 //! sees it.
 
 mod connection;
-mod crowd;
 mod doors;
 mod gate;
 mod health;
@@ -18,9 +17,9 @@ use tokio::sync::{Semaphore, watch};
 use tokio::task::JoinSet;
 
 use super::{Context, metrics, own, page, qbittorrent, transmission};
-use crate::limits::API_CONNECTIONS;
+use crate::limits::{API_CONNECTIONS, API_CONNECTIONS_PER_ADDRESS};
+use crate::tracker::Crowd;
 use connection::Entrance;
-use crowd::Crowd;
 use names::Names;
 
 pub(super) use connection::Ending;
@@ -34,7 +33,7 @@ pub async fn serve(context: Arc<Context>, mut doors: Doors, mut stop: watch::Rec
     let entrance = Entrance {
         router: router(&context, &doors.names),
         places: Arc::new(Semaphore::new(API_CONNECTIONS)),
-        crowd: Crowd::default(),
+        crowd: Crowd::new(API_CONNECTIONS_PER_ADDRESS),
         ending: Ending(stop.clone()),
     };
     let mut acceptors = JoinSet::new();

@@ -1,37 +1,41 @@
-//! How many connections each address holds at one listener.
+//! How many connections each address holds.
 
 use std::collections::HashMap;
 use std::net::IpAddr;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use crate::limits;
-
 type Counts = HashMap<IpAddr, usize>;
 
 /// Connections by address. It never holds more addresses than there are connections.
-#[derive(Clone, Default)]
-pub(super) struct Crowd {
-    // only ever wanted by the one thread that serves the listener; the lock is what lets tasks carry it
+#[derive(Clone)]
+pub struct Crowd {
+    most: usize,
+    // wanted for moments, by tasks of one or a few threads
     counts: Arc<Mutex<Counts>>,
 }
 
 /// A connection's place in the count of its address; given back when dropped.
-pub(super) struct Seat {
+pub struct Seat {
     crowd: Crowd,
     address: IpAddr,
 }
 
 impl Crowd {
+    /// Nobody yet, and so many of each address at most.
+    pub fn new(most: usize) -> Crowd {
+        Crowd { most, counts: Arc::default() }
+    }
+
     fn lock(&self) -> MutexGuard<'_, Counts> {
         self.counts.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Counts a connection from `address`, unless that has as many as it may.
-    pub(super) fn enter(&self, address: IpAddr) -> Option<Seat> {
+    pub fn enter(&self, address: IpAddr) -> Option<Seat> {
         let address = network(address);
         let mut counts = self.lock();
         let count = counts.entry(address).or_default();
-        if *count >= limits::TRACKER_CONNECTIONS_PER_ADDRESS {
+        if *count >= self.most {
             return None;
         }
         *count += 1;
@@ -52,7 +56,7 @@ impl Drop for Seat {
 }
 
 /// The address itself; of IPv6 the /64 that one customer has.
-fn network(address: IpAddr) -> IpAddr {
+pub fn network(address: IpAddr) -> IpAddr {
     match address.to_canonical() {
         IpAddr::V6(address) => {
             let [a, b, c, d, ..] = address.segments();
@@ -68,10 +72,10 @@ mod tests {
 
     #[test]
     fn an_address_gets_its_share_and_gets_it_back() {
-        let crowd = Crowd::default();
+        let crowd = Crowd::new(3);
         let here = IpAddr::from([192, 0, 2, 1]);
-        let seats: Vec<_> = (0..limits::TRACKER_CONNECTIONS_PER_ADDRESS).map_while(|_| crowd.enter(here)).collect();
-        assert_eq!(seats.len(), limits::TRACKER_CONNECTIONS_PER_ADDRESS);
+        let seats: Vec<_> = (0..9).map_while(|_| crowd.enter(here)).collect();
+        assert_eq!(seats.len(), 3);
         assert!(crowd.enter(here).is_none());
         assert!(crowd.enter(IpAddr::from([192, 0, 2, 2])).is_some());
         drop(seats);

@@ -13,4 +13,5 @@ mod routes;
 mod server;
 mod stream;
 
+pub use crowd::{Crowd, Seat, network};
 pub(super) use server::HttpServer;

@@ -60,7 +60,7 @@ impl HttpServer {
                     desk: self.desk.clone(),
                     router: router(self.desk.clone()),
                     places: self.places.clone(),
-                    crowd: Crowd::default(),
+                    crowd: Crowd::new(limits::TRACKER_CONNECTIONS_PER_ADDRESS),
                 };
                 tokio::spawn(acceptor.run());
             }
