@@ -152,10 +152,13 @@ fn what_transmission_kept_is_taken_over() {
         remote(&["-a", &many]).expect("added");
         wait_for("it is checked", PATIENCE, || remote(&["-l"]).filter(|list| list.contains("100%")));
         remote(&["-a", &single]).expect("added");
-        wait_for("both are checked", PATIENCE, || remote(&["-l"]).filter(|list| list.contains("89%")));
+        // a stop in the middle of a check is forgotten when the check ends
+        let is_checked = |list: &String| list.contains("89%") && !list.contains("Verify");
+        wait_for("both are checked", PATIENCE, || remote(&["-l"]).filter(is_checked));
         remote(&["-t", "1", "-L", "films,linux iso"]).expect("labelled");
         remote(&["-t", "1", "-u", "100", "-sr", "2.5", "-G", "1"]).expect("limited");
         remote(&["-t", "2", "-S"]).expect("stopped");
+        wait_for("it stops", PATIENCE, || remote(&["-l"]).filter(|list| list.contains("Stopped")));
         process.signal("TERM");
         end(&mut process);
         let [many, single] = scene.import("transmission", &folder);
