@@ -15,7 +15,7 @@ use super::outcomes::Outcomes;
 use super::queues::Load;
 use super::reply::Reply;
 use super::request::Family;
-use super::status::{Change, EndpointStatus, Summary, TrackerStatus};
+use super::status::{Change, EndpointStatus, Summary, TrackerStatus, Trouble};
 use super::trackers::TrackerUrl;
 use crate::clock::Time;
 use crate::ids::InfoHash;
@@ -122,10 +122,14 @@ impl Board {
             .for_each(|endpoint| (endpoint.announcing, endpoint.next) = (false, None));
     }
 
-    /// Changes what is known of a tracker, unless the torrent has it no more.
-    pub(super) fn change(&self, id: Id, url: &Arc<TrackerUrl>, family: Family, change: impl FnOnce(&mut Endpoint)) {
-        if let Some(endpoint) = self.lock().endpoint(id, url, family) {
-            change(endpoint);
+    /// When a tracker is asked next; `None` while it is being asked. Who looks hears of it once the time is known.
+    pub(super) fn set_next(&self, id: Id, url: &Arc<TrackerUrl>, family: Family, next: Option<Time>, announcing: bool) {
+        let mut inner = self.lock();
+        let Some(endpoint) = inner.endpoint(id, url, family) else { return };
+        let is_news = next.is_some() && endpoint.next != next;
+        (endpoint.next, endpoint.announcing) = (next, announcing);
+        if is_news {
+            inner.changed.insert(id);
         }
     }
 
@@ -192,13 +196,14 @@ impl Board {
         let all = || shown.trackers.iter().flat_map(|tracker| tracker.endpoints.iter().map(move |end| (tracker, end)));
         let works = |(_, endpoint): &(&Tracker, &Endpoint)| endpoint.answered.is_some() && endpoint.failures == 0;
         let working = all().filter(works).max_by_key(|(_, endpoint)| endpoint.answered);
-        let errors = || all().filter_map(|(_, endpoint)| endpoint.error.as_deref());
-        // that a name has no address of one family explains nothing while there is something else
-        let absent = |error: &&AnnounceError| matches!(error, AnnounceError::NoAddress { .. });
-        let error = errors().find(|error| !absent(error)).or_else(|| errors().next());
+        let warnings = || all().filter(works).filter_map(|(_, endpoint)| endpoint.rare.as_ref()?.warning.as_deref());
+        let trouble = match working {
+            Some(_) => warnings().next().map(|warning| Trouble::Warned(warning.into())),
+            None => why_none(all().filter_map(|(_, endpoint)| endpoint.error.as_deref())),
+        };
         Summary {
             tracker: working.map(|(tracker, _)| tracker.url.shown().clone()),
-            error: error.filter(|_| working.is_none()).map(|error| error.to_string().into()),
+            trouble,
             seeders: all().filter_map(|(_, endpoint)| endpoint.seeders).max(),
             leechers: all().filter_map(|(_, endpoint)| endpoint.leechers).max(),
             next: all().filter_map(|(_, endpoint)| endpoint.next).min().map(|time| self.instant(time)),
@@ -252,6 +257,19 @@ impl Inner {
         let tracker = trackers.iter_mut().find(|tracker| Arc::ptr_eq(&tracker.url, url))?;
         Some(&mut tracker.endpoints[usize::from(family == Family::V6)])
     }
+}
+
+/// The error that tells most. A refusal is about this torrent; that a name has no address of one family explains nothing while there
+/// is something else.
+fn why_none<'error>(errors: impl Iterator<Item = &'error AnnounceError>) -> Option<Trouble> {
+    let tells = |error: &&AnnounceError| match error {
+        AnnounceError::NoAddress { .. } => 2,
+        AnnounceError::Failure { .. } => 0,
+        _ => 1,
+    };
+    let error = errors.min_by_key(tells)?;
+    let text = error.to_string().into();
+    Some(if tells(&error) == 0 { Trouble::Refused(text) } else { Trouble::Unreachable(text) })
 }
 
 fn trackers(tiers: &Tiers, mut old: Vec<Tracker>) -> Box<[Tracker]> {
@@ -336,20 +354,51 @@ mod tests {
         assert_eq!(changes.len(), 1);
         let summary = &changes[0].summary;
         assert_eq!((changes[0].info_hash, &summary.tracker), (InfoHash([1; 20]), &None));
-        assert!(summary.error.as_ref().is_some_and(|error| error.contains("refused")), "{summary:?}");
+        assert!(
+            matches!(&summary.trouble, Some(Trouble::Unreachable(text)) if text.contains("refused")),
+            "{summary:?}"
+        );
         let reply = Reply { seeders: Some(7), leechers: Some(2), ..Reply::default() };
         board.note(id, b, Family::V4, &Ok(reply), Time(2));
-        board.change(id, b, Family::V4, |endpoint| endpoint.next = Some(Time(1_000_000)));
         let summary = board.take_changes().remove(0).summary;
-        assert_eq!((summary.tracker.as_deref(), summary.error.as_deref()), (Some("http://b:80"), None));
+        assert_eq!((summary.tracker.as_deref(), summary.trouble), (Some("http://b:80"), None));
         assert_eq!((summary.seeders, summary.leechers), (Some(7), Some(2)));
-        assert!(summary.next.is_some());
         assert_eq!(board.take_changes(), []);
         board.note(id, b, Family::V4, &refused(), Time(3));
         board.remove(id);
         assert_eq!(board.take_changes(), [], "it is gone");
         let expected = Outcomes { answered: 1, unreachable: 2, ..Outcomes::default() };
         assert_eq!(board.outcomes(), expected, "an absent family is no failure");
+    }
+
+    #[test]
+    fn a_refusal_is_told_before_what_passes_by_itself_and_goes_with_an_answer() {
+        let board = Board::new(Instant::now());
+        let (id, urls) = board.insert(InfoHash([1; 20]), tiers(&["http://a/announce", "http://b/announce"]));
+        let trouble = || board.take_changes().remove(0).summary.trouble;
+        let refusal = AnnounceError::Failure { reason: "unregistered".into(), retry: crate::discovery::Retry::Unsaid };
+        board.note(id, &urls[0][0], Family::V4, &refused(), Time(1));
+        board.note(id, &urls[1][0], Family::V4, &Err(refusal), Time(1));
+        assert!(matches!(trouble(), Some(Trouble::Refused(text)) if text.contains("unregistered")));
+        let reply = |warning: Option<&str>| Reply { warning: warning.map(str::to_owned), ..Reply::default() };
+        board.note(id, &urls[0][0], Family::V4, &Ok(reply(Some("old client"))), Time(2));
+        assert_eq!(trouble(), Some(Trouble::Warned("old client".into())));
+        board.note(id, &urls[0][0], Family::V4, &Ok(reply(None)), Time(3));
+        assert_eq!(trouble(), None);
+    }
+
+    #[test]
+    fn the_next_announce_is_told_when_it_is_known() {
+        let board = Board::new(Instant::now());
+        let (id, urls) = board.insert(InfoHash([1; 20]), tiers(&["http://a/announce"]));
+        let set = |next: Option<Time>| board.set_next(id, &urls[0][0], Family::V4, next, next.is_none());
+        set(None);
+        assert_eq!(board.take_changes(), [], "it is being asked");
+        set(Some(Time(1_000_000)));
+        assert!(board.take_changes().remove(0).summary.next.is_some());
+        set(Some(Time(1_000_000)));
+        set(None);
+        assert_eq!(board.take_changes(), []);
     }
 
     #[test]

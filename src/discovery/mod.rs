@@ -39,5 +39,5 @@ pub use outcomes::{HostLoad, Outcomes};
 pub use reply::{Reply, Scrape};
 pub use request::{Event, Family, Stats, StatsSource};
 pub use schedule::{Endpoint, Job, Reach, Schedule};
-pub use status::{Change, EndpointStatus, Summary, TrackerStatus};
+pub use status::{Change, EndpointStatus, Summary, TrackerStatus, Trouble};
 pub use trackers::{BadTracker, TrackerUrl, Trackers, parse_tiers};

@@ -52,14 +52,34 @@ pub struct EndpointStatus {
 pub struct Summary {
     /// The one that answered last, without its secrets, if it still does.
     pub tracker: Option<Arc<str>>,
-    /// Why none does.
-    pub error: Option<Arc<str>>,
+    /// What is wrong, if anything.
+    pub trouble: Option<Trouble>,
     /// Peers that have everything, as the tracker says that knows most.
     pub seeders: Option<u32>,
     /// Peers that have not.
     pub leechers: Option<u32>,
     /// When the next announce is due.
     pub next: Option<Instant>,
+}
+
+/// What is wrong with a torrent's trackers, in words for its owner.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum Trouble {
+    /// None answers, and one has refused the torrent.
+    Refused(Arc<str>),
+    /// None answers, and not one could be asked.
+    Unreachable(Arc<str>),
+    /// One answers, with a warning.
+    Warned(Arc<str>),
+}
+
+impl Trouble {
+    /// The words.
+    pub fn text(&self) -> &str {
+        match self {
+            Trouble::Refused(text) | Trouble::Unreachable(text) | Trouble::Warned(text) => text,
+        }
+    }
 }
 
 /// Something was heard of a torrent's trackers.

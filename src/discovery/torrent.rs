@@ -176,7 +176,7 @@ impl Torrent {
                 let endpoint = Endpoint { tracker: place, family };
                 let (next, announcing) =
                     (self.schedule.due(endpoint, now), self.schedule.in_flight(endpoint).is_some());
-                board.change(id, &tracker.url, family, |shown| (shown.next, shown.announcing) = (next, announcing));
+                board.set_next(id, &tracker.url, family, next, announcing);
             }
         }
     }
