@@ -79,7 +79,11 @@ pub(super) struct Entry {
     pub(super) sent_before: u64,
     pub(super) upload_rate: u64,
     pub(super) peers: usize,
+    /// Of these, those that have everything.
+    pub(super) seeds: usize,
     pub(super) unchoked: usize,
+    /// Peers that send to us.
+    pub(super) senders: usize,
     pub(super) failure: Option<String>,
     pub(super) announced: Option<Handle>,
     /// If it was not complete when it was added.
@@ -106,7 +110,9 @@ impl Entry {
             sent_before: 0,
             upload_rate: 0,
             peers: 0,
+            seeds: 0,
             unchoked: 0,
+            senders: 0,
             failure: None,
             announced: None,
             download: None,

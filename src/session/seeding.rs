@@ -14,6 +14,7 @@ use crate::discovery::{self, Announcer, Found};
 use crate::ids::{InfoHash, PeerId, TorrentId};
 use crate::metainfo::{Metainfo, PathIndex};
 use crate::peer::{Identity, Reason};
+use crate::shard::TorrentStatus;
 use crate::storage::{self, Content, Intake, Target};
 use crate::tracker::TrackerHandle;
 
@@ -95,6 +96,26 @@ pub struct Session {
     turned: Instant,
     turns: u64,
     status: Arc<Status>,
+}
+
+/// What the reactors say of one torrent, together.
+#[derive(Clone, Copy, Default)]
+struct Sum {
+    sent: u64,
+    peers: usize,
+    seeds: usize,
+    unchoked: usize,
+    senders: usize,
+}
+
+impl Sum {
+    fn add(&mut self, torrent: &TorrentStatus) {
+        self.sent += torrent.sent;
+        self.peers += torrent.peers;
+        self.seeds += torrent.seeds;
+        self.unchoked += torrent.unchoked;
+        self.senders += torrent.senders;
+    }
 }
 
 impl Session {
@@ -262,10 +283,9 @@ impl Session {
         let ended = self.take_ended();
         let seconds = self.turned.elapsed().as_secs_f64().max(0.001);
         self.turned = Instant::now();
-        let mut sums: HashMap<TorrentId, (u64, usize, usize)> = HashMap::new();
+        let mut sums: HashMap<TorrentId, Sum> = HashMap::new();
         for torrent in self.fleet.snapshots().flat_map(|snapshot| &snapshot.torrents) {
-            let sum = sums.entry(torrent.id).or_default();
-            *sum = (sum.0 + torrent.sent, sum.1 + torrent.peers, sum.2 + torrent.unchoked);
+            sums.entry(torrent.id).or_default().add(torrent);
         }
         for torrent in ended.iter().chain(self.fleet.snapshots().flat_map(|snapshot| &snapshot.torrents)) {
             let Some(entry) = self.torrents.get_mut(&torrent.id) else { continue };
@@ -281,10 +301,10 @@ impl Session {
         self.present = present;
         for id in &self.lively {
             let Some(entry) = self.torrents.get_mut(id) else { continue };
-            let (sent, peers, unchoked) = sums.get(id).copied().unwrap_or_default();
-            let sent = entry.sent_before + sent;
+            let sum = sums.get(id).copied().unwrap_or_default();
+            let sent = entry.sent_before + sum.sent;
             let before = entry.shared.uploaded.swap(sent, Ordering::Relaxed);
-            entry.idle_seconds = if peers == 0 { entry.idle_seconds.saturating_add(1) } else { 0 };
+            entry.idle_seconds = if sum.peers == 0 { entry.idle_seconds.saturating_add(1) } else { 0 };
             #[expect(
                 clippy::cast_possible_truncation,
                 clippy::cast_sign_loss,
@@ -292,7 +312,9 @@ impl Session {
                 reason = "a rate for display"
             )]
             let rate = (sent.saturating_sub(before) as f64 / seconds) as u64;
-            (entry.upload_rate, entry.peers, entry.unchoked) = (rate, peers, unchoked);
+            entry.upload_rate = rate;
+            (entry.peers, entry.seeds, entry.unchoked, entry.senders) =
+                (sum.peers, sum.seeds, sum.unchoked, sum.senders);
         }
         let failures: Vec<(TorrentId, String)> =
             self.fleet.snapshots().flat_map(|snapshot| snapshot.failures.iter().cloned()).collect();

@@ -230,7 +230,7 @@ impl Shard {
     }
 
     /// The rate of the round that runs, or that of the last one while it is new.
-    fn shown_rate(&self, connection: &Connection, in_round: u64, last: u64) -> u64 {
+    pub(super) fn shown_rate(&self, connection: &Connection, in_round: u64, last: u64) -> u64 {
         let millis = self.ticked_at.since(self.round_at.max(connection.opened_at)).as_millis();
         if millis < 1_000 { last } else { u64::try_from(u128::from(in_round) * 1_000 / millis).unwrap_or(u64::MAX) }
     }

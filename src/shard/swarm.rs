@@ -17,7 +17,7 @@ use crate::schedule::picker::Manner;
 use super::doubt::Doubt;
 use super::download::{Downloading, Incoming, holds};
 use super::super_seed::SuperSeed;
-use super::torrents::TorrentStatus;
+use super::torrents::{Counts, TorrentStatus};
 
 /// A torrent and its connections.
 #[derive(Debug)]
@@ -121,13 +121,15 @@ impl Swarm {
     }
 
     /// For display.
-    pub(super) fn status(&self, id: TorrentId, interested: usize) -> TorrentStatus {
+    pub(super) fn status(&self, id: TorrentId, counts: Counts) -> TorrentStatus {
         TorrentStatus {
             id,
             sent: self.sent,
             peers: self.peers.len(),
-            interested,
+            seeds: counts.seeds,
+            interested: counts.interested,
             unchoked: self.unchoked,
+            senders: counts.senders,
             slots: self.slots,
             availability: self.availability(),
             super_seeding: self.super_seed.as_ref().is_some_and(|seed| !seed.is_over()),

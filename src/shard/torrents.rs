@@ -18,10 +18,14 @@ pub struct TorrentStatus {
     pub sent: u64,
     /// Connected peers.
     pub peers: usize,
+    /// Of these, those that have everything.
+    pub seeds: usize,
     /// Of these, interested in us.
     pub interested: usize,
     /// Of these, unchoked.
     pub unchoked: usize,
+    /// Peers that send to us, in the round that runs, or did in the last one while that is new.
+    pub senders: usize,
     /// Slots that it may have; used by the fixed policy alone.
     pub slots: usize,
     /// Copies of the rarest piece among the connected peers.
@@ -32,6 +36,14 @@ pub struct TorrentStatus {
     pub had: u32,
     /// Its download, if it was not complete at the start.
     pub download: Option<DownloadStatus>,
+}
+
+/// Peers of one torrent by what they are doing.
+#[derive(Clone, Copy, Default)]
+pub(super) struct Counts {
+    pub(super) interested: usize,
+    pub(super) seeds: usize,
+    pub(super) senders: usize,
 }
 
 /// How far a download has come.
@@ -144,7 +156,7 @@ impl Shard {
     pub(super) fn end(&mut self, id: TorrentId) {
         if let Some(swarm) = self.swarms.remove(&id) {
             self.doubts.torrents -= usize::from(swarm.doubt.is_some());
-            self.ended.push_back(swarm.status(id, 0));
+            self.ended.push_back(swarm.status(id, Counts::default()));
             self.forget_limits(id);
         }
     }
@@ -161,12 +173,19 @@ impl Shard {
 
     /// All torrents that are served, and those whose end has not been told.
     pub fn torrents(&self) -> Vec<TorrentStatus> {
-        let interested = |key: &&PeerKey| {
-            let peer = self.connections.get(**key).and_then(Connection::peer);
-            peer.is_some_and(|(_, peer)| peer.is_interested())
-        };
-        let status =
-            |(id, swarm): (&TorrentId, &Swarm)| swarm.status(*id, swarm.peers.values().filter(interested).count());
+        let status = |(id, swarm): (&TorrentId, &Swarm)| swarm.status(*id, self.counts(swarm));
         self.swarms.iter().map(status).chain(self.ended.iter().cloned()).collect()
+    }
+
+    fn counts(&self, swarm: &Swarm) -> Counts {
+        let mut counts = Counts::default();
+        for connection in swarm.peers.values().filter_map(|key| self.connections.get(*key)) {
+            let Some((_, peer)) = connection.peer() else { continue };
+            counts.interested += usize::from(peer.is_interested());
+            counts.seeds += usize::from(peer.has_all());
+            let received = self.shown_rate(connection, connection.received_in_round, connection.received_rate);
+            counts.senders += usize::from(received > 0);
+        }
+        counts
     }
 }
