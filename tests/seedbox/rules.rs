@@ -109,3 +109,21 @@ async fn what_is_incomplete_is_kept_apart_until_it_is_complete() {
     leecher.until(id, "to be home", |row| row.activity == Activity::Seeding && row.choice.folder == home).await;
     assert!(!apart.join("one").exists() && fs::read(home.join("one")).expect("there") == bytes);
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn settings_that_many_change_at_once_are_all_changed() {
+    let scene = Scene::new().await;
+    let changes = (0..50).map(|number| {
+        let seedbox = scene.seedbox.clone();
+        tokio::spawn(async move {
+            seedbox.settings(|settings| settings.tags.extend([format!("tag {number}")])).await.expect("set");
+            seedbox.settings(|settings| settings.connections += 1).await.expect("set");
+        })
+    });
+    let before = scene.seedbox.view().settings.connections;
+    for change in changes.collect::<Vec<_>>() {
+        change.await.expect("no panic");
+    }
+    let settings = scene.seedbox.view().settings.clone();
+    assert_eq!((settings.tags.len(), settings.connections), (50, before + 50));
+}

@@ -69,9 +69,8 @@ async fn set_category_folder(desk: &Desk, call: &Call, name: &str) -> Outcome {
         return Err(Fault::unsupported("sower has one folder for what is incomplete, not one for each category"));
     }
     let folder = absolute(call.form.or_empty("savePath"), &call.view.settings);
-    let name = name.to_owned();
     let set = desk.seedbox().settings(|settings| {
-        settings.categories.insert(name, Category { folder });
+        settings.categories.insert(name.to_owned(), Category { folder: folder.clone() });
     });
     set.await?;
     Ok(Answer::Done)
@@ -127,7 +126,7 @@ pub(super) async fn ensure_labels(desk: &Desk, call: &Call, choice: &Choice) -> 
 pub(super) async fn create_tags(desk: &Desk, call: &Call) -> Outcome {
     call.form.need("tags")?;
     let tags = named_tags(call)?;
-    desk.seedbox().settings(|settings| settings.tags.extend(tags)).await?;
+    desk.seedbox().settings(|settings| settings.tags.extend(tags.iter().cloned())).await?;
     Ok(Answer::Done)
 }
 

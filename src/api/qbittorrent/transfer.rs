@@ -26,7 +26,7 @@ pub(super) async fn answer(desk: &Desk, call: &Call, action: &str) -> Outcome {
     }
 }
 
-async fn set(desk: &Desk, change: impl FnOnce(&mut Settings)) -> Outcome {
+async fn set(desk: &Desk, change: impl FnMut(&mut Settings)) -> Outcome {
     desk.seedbox().settings(change).await?;
     Ok(Answer::Done)
 }

@@ -51,18 +51,23 @@ impl Seedbox {
         self.ask(|reply| Order::Change(torrents, change, reply)).await
     }
 
-    /// Changes what holds for all: `change` gets what holds now. Folders stay within the roots, which stay as they are.
-    pub async fn settings(&self, change: impl FnOnce(&mut Settings)) -> Result<(), Refusal> {
-        let before = self.view().settings.clone();
-        let mut settings = Settings::clone(&before);
-        change(&mut settings);
-        confine_settings(&settings, &before)?;
-        self.configure(settings).await
+    /// Changes what holds for all: `change` gets what holds now, and again if somebody else changes something meanwhile, so that neither
+    /// undoes the other. Folders stay within the roots, which stay as they are.
+    pub async fn settings(&self, mut change: impl FnMut(&mut Settings)) -> Result<(), Refusal> {
+        loop {
+            let before = self.view().settings.clone();
+            let mut settings = Settings::clone(&before);
+            change(&mut settings);
+            confine_settings(&settings, &before)?;
+            if self.ask(|reply| Order::Settings(Box::new(settings), Some(before), reply)).await? {
+                return Ok(());
+            }
+        }
     }
 
     /// Replaces what holds for all, roots included: for the configuration, which is the owner's alone.
     pub async fn configure(&self, settings: Settings) -> Result<(), Refusal> {
-        self.ask(|reply| Order::Settings(Box::new(settings), reply)).await
+        self.ask(|reply| Order::Settings(Box::new(settings), None, reply)).await.map(drop)
     }
 
     /// What is in the torrent file of `torrent`; refused while its metadata is not here.

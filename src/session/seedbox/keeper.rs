@@ -231,8 +231,9 @@ impl Keeper {
                 let result = self.change(&ids, change).await;
                 self.answer(reply, result);
             }
-            Order::Settings(settings, reply) => {
-                let result = self.set(*settings);
+            Order::Settings(settings, of, reply) => {
+                let hold = of.is_none_or(|of| Arc::ptr_eq(&of, &self.view.settings));
+                let result = if hold { self.set(*settings).map(|()| true) } else { Ok(false) };
                 self.answer(reply, result);
             }
             Order::Metainfo(id, reply) => self.tell_metainfo(id, reply),

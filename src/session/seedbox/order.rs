@@ -230,8 +230,8 @@ pub enum Order {
     Add(Box<Addition>, Reply<Added>),
     /// Changes torrents. Those of them that are not there are passed over, unless none is.
     Change(Vec<TorrentId>, Change, Reply<()>),
-    /// Replaces all settings.
-    Settings(Box<Settings>, Reply<()>),
+    /// Replaces all settings; if others are given, only while it is those that hold, and otherwise answers `false`.
+    Settings(Box<Settings>, Option<Arc<Settings>>, Reply<bool>),
     /// What is in a torrent file, trackers as they are now.
     Metainfo(TorrentId, Reply<Arc<Metainfo>>),
     /// Trackers of a torrent.
