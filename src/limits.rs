@@ -281,6 +281,10 @@ pub const API_VIEW_SECONDS: i64 = 10 * 60;
 /// Values in a request of the Transmission RPC: ids of a hundred thousand torrents, twice over. A body of commas alone would take
 /// sixteen times its length in memory.
 pub const RPC_VALUES: usize = 1 << 18;
+/// Lines of the log that clients can be shown, and bytes of each.
+pub const API_JOURNAL: usize = 1_000;
+/// See [`API_JOURNAL`].
+pub const API_JOURNAL_LINE: usize = 1_000;
 /// Clients that hear of events; each costs a little text a second.
 pub const API_LISTENERS: usize = 64;
 

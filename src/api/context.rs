@@ -8,6 +8,7 @@ use crate::limits::API_LISTENERS;
 use crate::session::seedbox::Seedbox;
 
 use super::guard::Guard;
+use super::journal::Journal;
 
 /// Shared by all front ends.
 pub struct Context {
@@ -19,6 +20,8 @@ pub struct Context {
     pub open_metrics: bool,
     /// Metrics tell of each torrent, whether that was asked for or not.
     pub metrics_per_torrent: bool,
+    /// The latest lines of the log.
+    pub journal: Arc<Journal>,
     /// Places for clients that hear of events.
     pub(super) listeners: Arc<Semaphore>,
 }
@@ -31,6 +34,7 @@ impl Context {
             guard,
             open_metrics: false,
             metrics_per_torrent: false,
+            journal: Arc::default(),
             listeners: Arc::new(Semaphore::new(API_LISTENERS)),
         }
     }

@@ -8,6 +8,7 @@
 mod context;
 mod events;
 pub mod guard;
+mod journal;
 pub mod metrics;
 pub mod own;
 pub mod page;
@@ -16,3 +17,4 @@ pub mod server;
 pub mod transmission;
 
 pub use context::Context;
+pub use journal::Journal;

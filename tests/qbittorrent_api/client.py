@@ -57,7 +57,10 @@ def login():
     assert client.app.default_save_path == config["downloads"]
     assert any(interface.name == "lo" for interface in client.app_network_interface_list())
     assert "127.0.0.1" in client.app_network_interface_address_list("lo")
-    assert client.log.main() == [] and client.log.peers() == []
+    lines = client.log.main()
+    assert any("API" in line.message and line.type == 1 and line.timestamp > 0 for line in lines), lines
+    newest = lines[-1].id
+    assert all(line.id > newest for line in client.log.main(last_known_id=newest)) and client.log.peers() == []
     client.auth_log_out()
     wrong = qbittorrentapi.Client(host=config["host"], username="sower", password="wrong")
     refused(exceptions.LoginFailed, wrong.auth_log_in)

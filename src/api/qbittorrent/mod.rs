@@ -19,6 +19,7 @@ mod form;
 mod json;
 mod labels;
 mod limit;
+mod log;
 #[cfg(test)]
 mod sample;
 mod state;
@@ -39,7 +40,7 @@ use axum::routing::any;
 use super::Context;
 use super::guard::Caller;
 use crate::limits::API_UPLOAD;
-use answer::{Answer, Fault, Outcome};
+use answer::{Fault, Outcome};
 use call::{Call, Client, Desk};
 use form::Form;
 use sync::Told;
@@ -87,18 +88,10 @@ async fn serve(
 async fn follow(desk: &Desk, call: Call, scope: &str, action: &str) -> Outcome {
     match scope {
         "app" => app::answer(desk, &call, action).await,
-        "log" => log(&call, action),
+        "log" => log::answer(desk, &call, action),
         "sync" => sync::answer(desk, &call, action).await,
         "torrents" => torrents::answer(desk, &call, action).await,
         "transfer" => transfer::answer(desk, &call, action).await,
-        _ => Err(Fault::not_found()),
-    }
-}
-
-/// The log goes to the journal, where it can be searched; here it is empty.
-fn log(_: &Call, action: &str) -> Outcome {
-    match action {
-        "main" | "peers" => Ok(Answer::Json(b"[]".to_vec())),
         _ => Err(Fault::not_found()),
     }
 }

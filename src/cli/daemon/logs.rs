@@ -4,17 +4,20 @@
 //! [`Log::tell_left_out`] tells of it in one line for each place.
 
 use std::collections::HashMap;
+use std::fmt::Write as _;
 use std::io::IsTerminal as _;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use tracing::callsite::Identifier;
+use tracing::field::{Field, Visit};
 use tracing::{Event, Metadata, Subscriber};
 use tracing_subscriber::layer::{Context, SubscriberExt as _};
 use tracing_subscriber::util::SubscriberInitExt as _;
 use tracing_subscriber::{EnvFilter, Layer, Registry, fmt, reload};
 
 use super::config::{self, Level, LogFormat};
+use crate::api::Journal;
 
 /// For which lines of a place are counted.
 const INTERVAL: Duration = Duration::from_secs(10);
@@ -23,6 +26,8 @@ const INTERVAL: Duration = Duration::from_secs(10);
 pub(super) struct Log {
     filter: reload::Handle<EnvFilter, Registry>,
     bursts: Arc<Mutex<Bursts>>,
+    /// The latest lines.
+    pub(super) journal: Arc<Journal>,
 }
 
 impl Log {
@@ -30,7 +35,9 @@ impl Log {
     pub(super) fn start(config: &config::Log) -> Log {
         let (filter, handle) = reload::Layer::new(filter(&config.level));
         let bursts = Arc::new(Mutex::new(Bursts { most: config.burst.0, places: HashMap::new() }));
-        let registry = tracing_subscriber::registry().with(filter).with(Limit(bursts.clone()));
+        let journal = Arc::<Journal>::default();
+        let kept = Keep(journal.clone());
+        let registry = tracing_subscriber::registry().with(filter).with(Limit(bursts.clone())).with(kept);
         let lines = fmt::layer().with_writer(std::io::stderr);
         let started = match config.format {
             LogFormat::Json => registry.with(lines.json().flatten_event(true)).try_init(),
@@ -45,7 +52,7 @@ impl Log {
         };
         // an error says that somebody in this process writes events already
         drop(started);
-        Log { filter: handle, bursts }
+        Log { filter: handle, bursts, journal }
     }
 
     /// Another level.
@@ -81,6 +88,36 @@ struct Limit(Arc<Mutex<Bursts>>);
 impl<S: Subscriber> Layer<S> for Limit {
     fn event_enabled(&self, event: &Event<'_>, _: Context<'_, S>) -> bool {
         lock(&self.0).admit(event.metadata(), Instant::now())
+    }
+}
+
+/// Keeps the latest lines for clients.
+struct Keep(Arc<Journal>);
+
+impl<S: Subscriber> Layer<S> for Keep {
+    fn on_event(&self, event: &Event<'_>, _: Context<'_, S>) {
+        let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+        let mut words = Words::default();
+        event.record(&mut words);
+        let text = words.message + &words.fields;
+        self.0.note(i64::try_from(since.as_secs()).unwrap_or(i64::MAX), *event.metadata().level(), text);
+    }
+}
+
+/// What a line says: its message, then its fields.
+#[derive(Default)]
+struct Words {
+    message: String,
+    fields: String,
+}
+
+impl Visit for Words {
+    fn record_debug(&mut self, field: &Field, value: &dyn std::fmt::Debug) {
+        // writing to a string cannot fail
+        let _ = match field.name() {
+            "message" => write!(self.message, "{value:?}"),
+            name => write!(self.fields, " {name}={value:?}"),
+        };
     }
 }
 

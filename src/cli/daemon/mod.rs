@@ -107,6 +107,7 @@ async fn daemon(file: ConfigFile, state: PathBuf, log: Log) -> anyhow::Result<Ex
     let mut context = Context::new(seedbox.clone(), Guard::new(token));
     context.open_metrics = file.config().api.metrics_open;
     context.metrics_per_torrent = file.config().api.metrics_per_torrent;
+    context.journal = log.journal.clone();
     tracing::info!("peers: port {}; API: {}", seedbox.view().totals.port, addresses(&doors));
     let serving = tokio::spawn(server::serve(Arc::new(context), doors, ending));
     let webhooks = hooks::start(file.config(), &state, &seedbox)?;
