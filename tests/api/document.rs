@@ -104,6 +104,8 @@ fn nothing_but_health_is_told_without_the_token() {
     let scene = Scene::new();
     let document = scene.get("/api/v1/openapi.json");
     let paths = document["paths"].as_object().expect("paths").keys().map(String::as_str);
+    // where the token is shown, and given back
+    let paths = paths.filter(|path| !path.ends_with("/login") && !path.ends_with("/logout"));
     for path in paths.chain(["/api/v1/openapi.json", "/api/v1/nothing", "/metrics", "/transmission/rpc"]) {
         for method in ["GET", "POST", "PATCH", "DELETE"] {
             let reply =

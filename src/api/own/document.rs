@@ -9,6 +9,7 @@ use utoipa::{Modify, OpenApi};
 use super::list::json;
 use super::{add, change, details, list, settings, totals};
 use crate::api::events;
+use crate::api::page::login;
 
 pub(in crate::api) use super::failure::ErrorDocument;
 pub(in crate::api) use super::list::DeltaDocument;
@@ -23,7 +24,7 @@ pub(in crate::api) use super::list::DeltaDocument;
     paths(
         list::list, add::add, details::torrent, details::files, details::peers, details::trackers, details::pieces, change::act,
         change::patch, change::remove, change::many, settings::settings, settings::patch_settings, totals::totals, totals::engine,
-        events::events
+        events::events, login::login, login::logout
     ),
     tags(
         (name = "torrents", description = "Torrents, one or many"),

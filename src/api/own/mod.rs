@@ -96,7 +96,7 @@ async fn nothing_here() -> Failure {
     Failure::not_found("there is nothing at this path; /api/v1/openapi.json lists what there is")
 }
 
-async fn wrong_method() -> Failure {
+pub(super) async fn wrong_method() -> Failure {
     let message = "this path does not know that method; /api/v1/openapi.json lists those that it knows";
     Failure::of_status(StatusCode::METHOD_NOT_ALLOWED, message.into())
 }

@@ -10,27 +10,37 @@ use axum::response::{IntoResponse as _, Response};
 use axum::routing::post;
 use axum::{Json, Router};
 use serde::Deserialize;
+use utoipa::ToSchema;
 
 use crate::api::Context;
 use crate::api::guard::{Caller, Guard, USER};
-use crate::api::own::Failure;
+use crate::api::own::{ErrorDocument, Failure, wrong_method};
 
 /// Ends the cookie of a session.
 const NO_COOKIE: HeaderValue = HeaderValue::from_static("SID=; Max-Age=0; HttpOnly; SameSite=Strict; Path=/");
 
 /// What is sent to log in.
-#[derive(Deserialize)]
+#[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
-struct LoginRequest {
+pub(in crate::api) struct LoginRequest {
+    /// The token of the state folder.
     token: String,
 }
 
 /// `/api/v1/login` and `/api/v1/logout`.
 pub(super) fn router(context: Arc<Context>) -> Router {
-    Router::new().route("/api/v1/login", post(login)).route("/api/v1/logout", post(logout)).with_state(context)
+    let routes = Router::new().route("/api/v1/login", post(login)).route("/api/v1/logout", post(logout));
+    routes.method_not_allowed_fallback(wrong_method).with_state(context)
 }
 
-async fn login(
+/// Logs in: the token for a cookie.
+#[utoipa::path(post, path = "/api/v1/login", tag = "daemon", security(()), request_body = LoginRequest, responses(
+    (status = 204, description = "let in, by the cookie `SID` that comes with this answer"),
+    (status = 400, body = ErrorDocument),
+    (status = 401, description = "another token", body = ErrorDocument),
+    (status = 429, description = "too many wrong tokens", body = ErrorDocument),
+))]
+pub(in crate::api) async fn login(
     State(context): State<Arc<Context>>,
     caller: Caller,
     request: Result<Json<LoginRequest>, JsonRejection>,
@@ -40,7 +50,9 @@ async fn login(
     Ok((StatusCode::NO_CONTENT, [(SET_COOKIE, Guard::cookie(&sid))]).into_response())
 }
 
-async fn logout(State(context): State<Arc<Context>>, headers: HeaderMap) -> Response {
+/// Logs out: the cookie that comes along is worth nothing any more.
+#[utoipa::path(post, path = "/api/v1/logout", tag = "daemon", security(()), responses((status = 204)))]
+pub(in crate::api) async fn logout(State(context): State<Arc<Context>>, headers: HeaderMap) -> Response {
     if let Some(sid) = Guard::sid(&headers) {
         context.guard.logout(sid);
     }

@@ -4,7 +4,7 @@
 //! modules. All it shows and does goes through the daemon's own API, so the page can do nothing that a script could not.
 
 mod files;
-mod login;
+pub(super) mod login;
 
 use std::sync::Arc;
 
