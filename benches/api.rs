@@ -70,6 +70,7 @@ fn row(number: u32, revision: u64) -> Row {
         activity: Activity::Seeding,
         message: None,
         tracker: "https://tracker.example.org/announce".into(),
+        trouble: None,
         numbers: Numbers {
             wanted: figure + 1,
             have: figure + 1,

@@ -45,7 +45,17 @@ fn row(id: u32) -> Row {
     };
     let tracker = about.trackers[0][0].as_str().into();
     let (about, choice) = (Arc::new(about), Arc::new(choice));
-    Row { id: TorrentId(id), revision: 1, about, choice, activity: Activity::Seeding, message: None, tracker, numbers }
+    Row {
+        id: TorrentId(id),
+        revision: 1,
+        about,
+        choice,
+        activity: Activity::Seeding,
+        message: None,
+        tracker,
+        trouble: None,
+        numbers,
+    }
 }
 
 /// `view` after every `step`th torrent sent something.

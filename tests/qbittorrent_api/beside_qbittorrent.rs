@@ -15,7 +15,8 @@ use crate::torrents::Sample;
 
 /// Keys of versions after the one that is compared with; sower has them, the other has not.
 #[rustfmt::skip]
-const NEWER: &[&str] = &["comment", "created_by", "creation_date", "has_metadata", "inactive_seeding_time_limit",
+const NEWER: &[&str] = &["comment", "created_by", "creation_date", "has_metadata", "has_other_announce_error",
+    "has_tracker_error", "has_tracker_warning", "inactive_seeding_time_limit",
     "max_inactive_seeding_time", "connections_count", "connections_limit", "pieces_have", "pieces_num", "piece_size", "popularity", "private",
     "progress", "reannounce", "root_path", "share_limit_action", "share_limits_mode", "total_wasted", "last_external_address_v4",
     "last_external_address_v6", "use_subcategories"];

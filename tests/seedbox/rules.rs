@@ -127,3 +127,22 @@ async fn settings_that_many_change_at_once_are_all_changed() {
     let settings = scene.seedbox.view().settings.clone();
     assert_eq!((settings.tags.len(), settings.connections), (50, before + 50));
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn peers_that_have_everything_and_peers_that_send_are_counted() {
+    let (seeder, leecher) = (Scene::new().await, Scene::new().await);
+    let (file, bytes) = torrent("one", 1_500_000);
+    write(&seeder.data(), "one", &bytes);
+    let id = seeder.add(&file).await;
+    let started = seeder.until_seeding(id).await.numbers.started_at;
+    assert!(started.is_some());
+    seeder.seedbox.settings(|settings| settings.upload_limit = Some(400_000)).await.expect("set");
+    let id = leecher.add(&file).await;
+    let peer = SocketAddr::from((Ipv4Addr::LOCALHOST, seeder.seedbox.view().totals.port));
+    leecher.change(id, Change::AddPeers(vec![peer])).await;
+    let counts = |row: &sower::session::seedbox::Row| (row.numbers.peers, row.numbers.seeds, row.numbers.senders);
+    leecher.until(id, "to be sent to by a seed", |row| counts(row) == (1, 1, 1)).await;
+    let row = leecher.until_seeding(id).await;
+    leecher.until(id, "to be left by it", |row| counts(row) == (0, 0, 0)).await;
+    assert!(row.numbers.started_at >= started);
+}

@@ -15,3 +15,4 @@ mod programs;
 mod python;
 mod remote;
 mod torrents;
+mod trackers;

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::text::{Kind, Text, number};
-use crate::api::own::activity_name;
+use crate::api::own::{activity_name, trouble_name};
 use crate::session::seedbox::{Row, View};
 
 pub(super) fn write(view: &View, text: &mut Text) {
@@ -14,6 +14,15 @@ pub(super) fn write(view: &View, text: &mut Text) {
     let mut family = text.family("sower_torrents", Kind::Gauge, "Torrents, by what they are doing.");
     for (activity, count) in activities {
         family.sample(&[("activity", activity)], count);
+    }
+    let mut troubles = BTreeMap::from(["refused", "unreachable", "warned"].map(|name| (name, 0_u64)));
+    for trouble in view.rows.iter().filter_map(|row| row.trouble.as_ref()) {
+        *troubles.entry(trouble_name(trouble)).or_default() += 1;
+    }
+    let mut family =
+        text.family("sower_torrents_tracker_trouble", Kind::Gauge, "Torrents whose trackers do not answer, or warn.");
+    for (trouble, count) in troubles {
+        family.sample(&[("trouble", trouble)], count);
     }
     let totals = &view.totals;
     text.counter(

@@ -10,7 +10,7 @@ use utoipa::openapi::{KnownFormat, RefOr, SchemaFormat};
 use utoipa::{PartialSchema, ToSchema};
 
 use super::failure::{Answer, Failure};
-use crate::session::seedbox::{Activity, LimitChoice, Row};
+use crate::session::seedbox::{Activity, LimitChoice, Row, Trouble};
 
 /// Where answers are written to.
 type Out = Vec<u8>;
@@ -39,6 +39,7 @@ enum Shape {
     Texts,
     Limit,
     Activity,
+    Trouble,
 }
 
 const fn field(name: &'static str, shape: Shape, about: &'static str, write: fn(&Row, &mut Out, i64)) -> Field {
@@ -88,6 +89,8 @@ const FIELDS: &[Field] = &[
     field("activity_per_mille", CountOrNull, "how far checking or moving has come, in thousandths", |row, out, _| maybe(out, activity_progress(row.activity))),
     field("message", TextOrNull, "why it is absent or failed, with the remedy; else what is worth telling", |row, out, _| text_or_null(out, row.message.as_deref())),
     field("tracker", Text, "tracker that answered last, without its secrets; empty if none has", |row, out, _| text(out, &row.tracker)),
+    field("tracker_trouble", Shape::Trouble, "`refused`: no tracker answers, and one has refused it; `unreachable`: none can be asked; `warned`: one answers, with a warning; null: its trackers are well", |row, out, _| text_or_null(out, row.trouble.as_ref().map(trouble_name))),
+    field("tracker_message", TextOrNull, "what the tracker says, or why it cannot be asked", |row, out, _| text_or_null(out, row.trouble.as_ref().map(Trouble::text))),
     field("complete", Flag, "nothing that is wanted is missing", |row, out, _| flag(out, row.is_complete())),
     field("progress", Number, "part of the wanted that is here, 0 to 1", |row, out, _| number(out, row.progress())),
     field("ratio", NumberOrNull, "sent for each byte received, or of the content if nothing was received", |row, out, _| match row.ratio() {
@@ -102,6 +105,7 @@ const FIELDS: &[Field] = &[
     field("wasted", Count, "payload bytes received and dropped, or found bad", |row, out, _| count(out, row.numbers.wasted)),
     field("session_uploaded", Count, "payload bytes sent since the daemon started", |row, out, _| count(out, row.numbers.session_uploaded)),
     field("session_downloaded", Count, "payload bytes received since the daemon started", |row, out, _| count(out, row.numbers.session_downloaded)),
+    field("session_wasted", Count, "payload bytes received and dropped, or found bad, since the daemon started", |row, out, _| count(out, row.numbers.session_wasted)),
     field("upload_rate", Count, "bytes a second, over the last second", |row, out, _| count(out, row.numbers.upload_rate)),
     field("download_rate", Count, "bytes a second, over the last second", |row, out, _| count(out, row.numbers.download_rate)),
     field("peers", Count, "connected peers", |row, out, _| count(out, row.numbers.peers)),
@@ -112,6 +116,8 @@ const FIELDS: &[Field] = &[
     field("swarm_leechers", CountOrNull, "others in the swarm, as trackers say", |row, out, _| maybe(out, row.numbers.swarm_leechers)),
     field("availability_per_mille", Count, "copies of the rarest piece among the connected peers, in thousandths", |row, out, _| count(out, row.numbers.availability_per_mille)),
     field("added_at", Count, "when it was added, seconds since 1970", |row, out, _| seconds(out, Some(row.numbers.added_at))),
+    field("started_at", CountOrNull, "when it was started last, by this daemon, seconds since 1970", |row, out, _| seconds(out, row.numbers.started_at)),
+    field("announce_at", CountOrNull, "when it is announced next, seconds since 1970; null while it is being announced; in what changed it is told along with other changes", |row, out, _| seconds(out, row.numbers.announce_at)),
     field("completed_at", CountOrNull, "when everything wanted was here, seconds since 1970", |row, out, _| seconds(out, row.numbers.completed_at)),
     field("active_at", CountOrNull, "when payload last went to or came from a peer, seconds since 1970", |row, out, _| seconds(out, row.numbers.active_at)),
     field("seeding_seconds", Count, "for how long it was seeded, up to this answer", |row, out, now| count(out, row.seeding_seconds(now))),
@@ -147,6 +153,17 @@ pub(in crate::api) fn activity_name(activity: Activity) -> &'static str {
         Activity::Moving { .. } => "moving",
         Activity::Absent => "absent",
         Activity::Failed => "failed",
+    }
+}
+
+const TROUBLES: [&str; 3] = ["refused", "unreachable", "warned"];
+
+/// As it is called in JSON and in metrics.
+pub(in crate::api) fn trouble_name(trouble: &Trouble) -> &'static str {
+    match trouble {
+        Trouble::Refused(_) => "refused",
+        Trouble::Unreachable(_) => "unreachable",
+        Trouble::Warned(_) => "warned",
     }
 }
 
@@ -243,6 +260,9 @@ impl Shape {
             Shape::NumberOrNull => ObjectBuilder::new().schema_type(or_null(Type::Number)),
             Shape::Flag => Object::with_type(Type::Boolean).into(),
             Shape::Activity => ObjectBuilder::new().schema_type(Type::String).enum_values(Some(ACTIVITIES)),
+            Shape::Trouble => ObjectBuilder::new()
+                .schema_type(or_null(Type::String))
+                .enum_values(Some(TROUBLES.map(Some).into_iter().chain([None]))),
             Shape::Texts => {
                 let mut array = Array::new(Object::with_type(Type::String));
                 array.description = Some(about.into());

@@ -34,7 +34,7 @@ use crate::session::seedbox::{Row, View};
 pub use document::document;
 pub(super) use document::{DeltaDocument, ErrorDocument};
 pub(super) use failure::{Answer, Failure};
-pub(super) use fields::{Selection, activity_name};
+pub(super) use fields::{Selection, activity_name, trouble_name};
 pub use list::listing;
 pub(super) use list::{Cursor, Delta};
 

@@ -24,6 +24,8 @@ pub(super) struct TotalsDocument {
     session_uploaded: u64,
     /// Received since the daemon started.
     session_downloaded: u64,
+    /// Received and dropped, or found bad, since the daemon started.
+    session_wasted: u64,
     /// Sent, all starts and removed torrents included.
     uploaded: u64,
     /// Received, all starts and removed torrents included.
@@ -40,6 +42,8 @@ pub(super) struct TotalsDocument {
     free: Option<u64>,
     /// Port for peers.
     port: u16,
+    /// Ranges of addresses that IP filter lists keep away.
+    blocked_ranges: u64,
     /// What its owner has to mend, if there is anything, such as a full disk.
     trouble: Option<String>,
 }
@@ -48,12 +52,22 @@ impl TotalsDocument {
     fn of(view: &View) -> TotalsDocument {
         let Totals { upload_rate, download_rate, session_uploaded, session_downloaded, uploaded, downloaded, .. } =
             view.totals;
-        let Totals { session_seconds, running_seconds, starts, connections, free, port, .. } = view.totals;
+        let Totals {
+            session_wasted,
+            session_seconds,
+            running_seconds,
+            starts,
+            connections,
+            free,
+            port,
+            blocked_ranges,
+            ..
+        } = view.totals;
         let (torrents, trouble) = (view.rows.len(), view.trouble.as_deref().map(str::to_owned));
         #[rustfmt::skip]
         let document = TotalsDocument {
-            torrents, upload_rate, download_rate, session_uploaded, session_downloaded, uploaded, downloaded, session_seconds,
-            running_seconds, starts, connections, free, port, trouble,
+            torrents, upload_rate, download_rate, session_uploaded, session_downloaded, session_wasted, uploaded,
+            downloaded, session_seconds, running_seconds, starts, connections, free, port, blocked_ranges, trouble,
         };
         document
     }

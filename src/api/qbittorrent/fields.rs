@@ -11,7 +11,7 @@ use super::json::Json;
 use super::limit;
 use super::state::state;
 use super::value::Value;
-use crate::session::seedbox::{Activity, Row, Settings};
+use crate::session::seedbox::{Activity, Row, Settings, Trouble};
 
 /// What stands in links as it is.
 const ENCODED: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
@@ -37,8 +37,20 @@ pub(super) struct Field {
     pub(super) name: &'static str,
     key: &'static str,
     of: for<'row> fn(&'row Row, Moment<'row>) -> Value<'row>,
-    /// It goes on by itself, while the row stays the same.
-    pub(super) moves: bool,
+    /// When it may be another than before.
+    pub(super) changes: Changes,
+}
+
+/// When a field may change.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) enum Changes {
+    /// When its owner chooses something, for it or for all, or when its metadata comes. Most long texts are so, and need not be made
+    /// only to find that they are the same.
+    WhenChosen,
+    /// With its row.
+    WithRow,
+    /// At any time, while the row stays the same.
+    Always,
 }
 
 impl Field {
@@ -72,27 +84,33 @@ pub(super) fn write_hash(row: &Row, moment: Moment<'_>, json: &mut Json) {
 
 macro_rules! field {
     ($name:literal, $of:expr) => {
-        Field { name: $name, key: concat!("\"", $name, "\":"), of: $of, moves: false }
+        field!(WithRow $name, $of)
+    };
+    (chosen $name:literal, $of:expr) => {
+        field!(WhenChosen $name, $of)
     };
     (moving $name:literal, $of:expr) => {
-        Field { name: $name, key: concat!("\"", $name, "\":"), of: $of, moves: true }
+        field!(Always $name, $of)
+    };
+    ($changes:ident $name:literal, $of:expr) => {
+        Field { name: $name, key: concat!("\"", $name, "\":"), of: $of, changes: Changes::$changes }
     };
 }
 
 /// All of them, the hash first.
 pub(super) const FIELDS: &[Field] = &[
-    field!("hash", |row, _| Value::text(row.info_hash().to_string())),
-    field!("infohash_v1", |row, _| Value::text(row.info_hash().to_string())),
-    field!("infohash_v2", |_, _| Value::text("")),
-    field!("name", |row, _| Value::text(row.name())),
-    field!("magnet_uri", |row, _| Value::text(magnet(row))),
-    field!("has_metadata", |row, _| Value::Truth(row.about.has_metadata)),
-    field!("created_by", |row, _| Value::text(&row.about.created_by)),
-    field!("creation_date", |row, _| Value::Integer(row.about.created_at.unwrap_or(NO_TIME))),
-    field!("private", |row, _| if row.about.has_metadata { Value::Truth(row.about.private) } else { Value::Unknown }),
-    field!("total_size", |row, _| total_size(row)),
-    field!("pieces_num", |row, _| Value::count(row.about.pieces)),
-    field!("piece_size", |row, _| Value::count(row.about.piece_length)),
+    field!(chosen "hash", |row, _| Value::text(row.info_hash().to_string())),
+    field!(chosen "infohash_v1", |row, _| Value::text(row.info_hash().to_string())),
+    field!(chosen "infohash_v2", |_, _| Value::text("")),
+    field!(chosen "name", |row, _| Value::text(row.name())),
+    field!(chosen "magnet_uri", |row, _| Value::text(magnet(row))),
+    field!(chosen "has_metadata", |row, _| Value::Truth(row.about.has_metadata)),
+    field!(chosen "created_by", |row, _| Value::text(&row.about.created_by)),
+    field!(chosen "creation_date", |row, _| Value::Integer(row.about.created_at.unwrap_or(NO_TIME))),
+    field!(chosen "private", |row, _| if row.about.has_metadata { Value::Truth(row.about.private) } else { Value::Unknown }),
+    field!(chosen "total_size", |row, _| total_size(row)),
+    field!(chosen "pieces_num", |row, _| Value::count(row.about.pieces)),
+    field!(chosen "piece_size", |row, _| Value::count(row.about.piece_length)),
     field!("size", |row, _| Value::count(row.numbers.wanted)),
     field!("progress", |row, _| Value::Number(progress(row))),
     field!("total_wasted", |row, _| Value::count(row.numbers.wasted)),
@@ -110,22 +128,22 @@ pub(super) const FIELDS: &[Field] = &[
     field!("num_incomplete", |row, _| Value::count(row.numbers.swarm_leechers.unwrap_or(leechers(row)))),
     field!("state", |row, _| Value::text(state(row))),
     field!(moving "eta", |row, at| Value::Integer(eta(row, at))),
-    field!("seq_dl", |row, _| Value::Truth(row.choice.sequential)),
-    field!("f_l_piece_prio", |row, _| Value::Truth(row.choice.first_last)),
-    field!("category", |row, _| Value::text(&row.choice.category)),
-    field!("tags", |row, _| Value::text(tags(row))),
-    field!("super_seeding", |row, _| Value::Truth(row.choice.super_seed)),
-    field!("force_start", |row, _| Value::Truth(row.choice.forced && !row.choice.paused)),
-    field!("save_path", |row, _| path(row.choice.destination.as_ref().unwrap_or(&row.choice.folder))),
-    field!("download_path", |_, at| at.settings.incomplete_folder.as_deref().map_or(Value::text(""), path)),
-    field!("content_path", |row, _| content_path(row)),
-    field!("root_path", |row, _| root_path(row)),
+    field!(chosen "seq_dl", |row, _| Value::Truth(row.choice.sequential)),
+    field!(chosen "f_l_piece_prio", |row, _| Value::Truth(row.choice.first_last)),
+    field!(chosen "category", |row, _| Value::text(&row.choice.category)),
+    field!(chosen "tags", |row, _| Value::text(tags(row))),
+    field!(chosen "super_seeding", |row, _| Value::Truth(row.choice.super_seed)),
+    field!(chosen "force_start", |row, _| Value::Truth(row.choice.forced && !row.choice.paused)),
+    field!(chosen "save_path", |row, _| path(row.choice.destination.as_ref().unwrap_or(&row.choice.folder))),
+    field!(chosen "download_path", |_, at| at.settings.incomplete_folder.as_deref().map_or(Value::text(""), path)),
+    field!(chosen "content_path", |row, _| content_path(row)),
+    field!(chosen "root_path", |row, _| root_path(row)),
     field!("added_on", |row, _| Value::Integer(row.numbers.added_at)),
     field!("completion_on", |row, _| Value::Integer(row.numbers.completed_at.unwrap_or(NO_TIME))),
     field!("tracker", |row, _| Value::text(&*row.tracker)),
-    field!("trackers_count", |row, _| Value::count(row.trackers().iter().map(Vec::len).sum::<usize>())),
-    field!("dl_limit", |row, _| Value::Integer(limit::rate(row.choice.download_limit))),
-    field!("up_limit", |row, _| Value::Integer(limit::rate(row.choice.upload_limit))),
+    field!(chosen "trackers_count", |row, _| Value::count(row.trackers().iter().map(Vec::len).sum::<usize>())),
+    field!(chosen "dl_limit", |row, _| Value::Integer(limit::rate(row.choice.download_limit))),
+    field!(chosen "up_limit", |row, _| Value::Integer(limit::rate(row.choice.upload_limit))),
     field!("downloaded", |row, _| Value::count(row.numbers.downloaded)),
     field!("uploaded", |row, _| Value::count(row.numbers.uploaded)),
     field!("downloaded_session", |row, _| Value::count(row.numbers.session_downloaded)),
@@ -133,33 +151,36 @@ pub(super) const FIELDS: &[Field] = &[
     field!("amount_left", |row, _| Value::count(row.numbers.left)),
     field!("completed", |row, _| Value::count(row.numbers.wanted.saturating_sub(row.numbers.left))),
     field!("connections_count", |row, _| Value::count(row.numbers.peers)),
-    field!("connections_limit", |row, at| {
+    field!(chosen "connections_limit", |row, at| {
         Value::Integer(row.choice.peer_limit.or(at.settings.connections_per_torrent).map_or(-1, i64::from))
     }),
-    field!("max_ratio", |row, at| {
+    field!(chosen "max_ratio", |row, at| {
         Value::Number(limit::ratio_or_none(row.choice.ratio_limit.or(at.settings.ratio_limit)))
     }),
-    field!("max_seeding_time", |row, at| {
+    field!(chosen "max_seeding_time", |row, at| {
         Value::Integer(limit::minutes_or_none(row.choice.seeding_limit.or(at.settings.seeding_limit)))
     }),
-    field!("max_inactive_seeding_time", |row, at| {
+    field!(chosen "max_inactive_seeding_time", |row, at| {
         Value::Integer(limit::minutes_or_none(row.choice.idle_limit.or(at.settings.idle_limit)))
     }),
     field!("ratio", |row, _| Value::Number(ratio(row))),
-    field!("ratio_limit", |row, _| Value::Number(limit::ratio(row.choice.ratio_limit))),
+    field!(chosen "ratio_limit", |row, _| Value::Number(limit::ratio(row.choice.ratio_limit))),
     field!(moving "popularity", |row, at| Value::Number(popularity(row, at))),
-    field!("seeding_time_limit", |row, _| Value::Integer(limit::minutes(row.choice.seeding_limit))),
-    field!("inactive_seeding_time_limit", |row, _| Value::Integer(limit::minutes(row.choice.idle_limit))),
-    field!("share_limits_mode", |_, _| Value::text("Default")),
-    field!("share_limit_action", |_, _| Value::text("Default")),
+    field!(chosen "seeding_time_limit", |row, _| Value::Integer(limit::minutes(row.choice.seeding_limit))),
+    field!(chosen "inactive_seeding_time_limit", |row, _| Value::Integer(limit::minutes(row.choice.idle_limit))),
+    field!(chosen "share_limits_mode", |_, _| Value::text("Default")),
+    field!(chosen "share_limit_action", |_, _| Value::text("Default")),
     field!("seen_complete", |row, _| Value::Integer(row.numbers.completed_at.unwrap_or(NO_TIME))),
-    field!("auto_tmm", |row, _| Value::Truth(row.choice.auto_managed)),
+    field!(chosen "auto_tmm", |row, _| Value::Truth(row.choice.auto_managed)),
     field!(moving "time_active", |row, at| Value::count(row.running_seconds(at.now))),
     field!(moving "seeding_time", |row, at| Value::count(row.seeding_seconds(at.now))),
     field!("last_activity", |row, _| Value::Integer(row.numbers.active_at.unwrap_or(row.numbers.added_at))),
     field!("availability", |row, _| Value::Number(f64::from(row.numbers.availability_per_mille) / 1000.0)),
-    field!("reannounce", |_, _| Value::Integer(0)),
-    field!("comment", |row, _| Value::text(&row.about.comment)),
+    field!("has_tracker_warning", |row, _| Value::Truth(matches!(row.trouble, Some(Trouble::Warned(_))))),
+    field!("has_tracker_error", |row, _| Value::Truth(matches!(row.trouble, Some(Trouble::Refused(_))))),
+    field!("has_other_announce_error", |row, _| Value::Truth(matches!(row.trouble, Some(Trouble::Unreachable(_))))),
+    field!(moving "reannounce", |row, at| Value::Integer(seconds_to_announce(row, at.now))),
+    field!(chosen "comment", |row, _| Value::text(&row.about.comment)),
 ];
 
 /// Torrents wait for others.
@@ -183,6 +204,11 @@ pub(super) fn progress(row: &Row) -> f64 {
         Activity::Checking { per_mille } => f64::from(per_mille.min(1000)) / 1000.0,
         _ => row.progress(),
     }
+}
+
+/// 0 if it is not known, or now.
+fn seconds_to_announce(row: &Row, now: i64) -> i64 {
+    row.numbers.announce_at.map_or(0, |at| at.saturating_sub(now).max(0))
 }
 
 /// Pieces that are here, as far as bytes tell.

@@ -37,6 +37,7 @@ pub(super) fn row(id: u32) -> Row {
         activity: Activity::Seeding,
         message: None,
         tracker: "".into(),
+        trouble: None,
         numbers,
     }
 }

@@ -127,7 +127,7 @@ pub(super) fn server_state(view: &View) -> Vec<(&'static str, Value<'static>)> {
         ("total_buffers_size", Value::Integer(0)),
         ("total_peer_connections", Value::count(totals.connections)),
         ("total_queued_size", Value::Integer(0)),
-        ("total_wasted_session", Value::Integer(0)),
+        ("total_wasted_session", Value::count(totals.session_wasted)),
         ("use_alt_speed_limits", Value::Truth(settings.alternative)),
         ("use_subcategories", Value::Truth(false)),
         ("write_cache_overload", Value::text("0")),

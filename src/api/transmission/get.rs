@@ -88,8 +88,7 @@ async fn with_details(server: &Server, mut list: List, rows: &[Arc<Row>], view: 
 pub(super) fn moment(view: &View) -> Moment<'_> {
     let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
     let now = i64::try_from(since.as_secs()).unwrap_or(i64::MAX);
-    let running = i64::try_from(view.totals.session_seconds).unwrap_or(i64::MAX);
-    Moment { now, instant: Instant::now(), settings: &view.settings, started: now.saturating_sub(running) }
+    Moment { now, instant: Instant::now(), settings: &view.settings }
 }
 
 /// The answer under way.

@@ -2,7 +2,7 @@
 
 use std::time::Instant;
 
-use crate::session::seedbox::{Activity, LimitChoice, Row, Settings};
+use crate::session::seedbox::{Activity, LimitChoice, Row, Settings, Trouble};
 
 /// What holds while an answer is written.
 #[derive(Clone, Copy)]
@@ -13,8 +13,6 @@ pub(super) struct Moment<'a> {
     pub(super) instant: Instant,
     /// For all torrents.
     pub(super) settings: &'a Settings,
-    /// When the daemon started; seconds since 1970.
-    pub(super) started: i64,
 }
 
 /// Not to be told, because there is nothing to wait for.
@@ -36,13 +34,16 @@ pub(super) fn status(activity: Activity) -> u8 {
     }
 }
 
-/// `error`: 0 none, 3 one of this machine. With it goes the message; that of a torrent that is well would make importers refuse
-/// it.
+/// `error`: 0 none, 1 a tracker warns, 2 a tracker has refused it, 3 one of this machine. With it goes the message; that of a torrent
+/// that is well would make importers refuse it. So, as in Transmission, a tracker that cannot be reached is no error of the torrent:
+/// `trackerStats` tells of it.
 pub(super) fn error(row: &Row) -> (u8, &str) {
-    match row.activity {
-        Activity::Absent => (3, row.message.as_deref().unwrap_or("its files are not there")),
-        Activity::Failed => (3, row.message.as_deref().unwrap_or("it cannot go on")),
-        _ => (0, ""),
+    match (row.activity, &row.trouble) {
+        (Activity::Absent, _) => (3, row.message.as_deref().unwrap_or("its files are not there")),
+        (Activity::Failed, _) => (3, row.message.as_deref().unwrap_or("it cannot go on")),
+        (_, Some(Trouble::Refused(text))) => (2, text),
+        (_, Some(Trouble::Warned(text))) => (1, text),
+        (_, Some(Trouble::Unreachable(_)) | None) => (0, ""),
     }
 }
 
@@ -103,11 +104,6 @@ pub(super) fn is_finished(row: &Row, moment: &Moment<'_>) -> bool {
         })
 }
 
-/// `startDate`: a torrent that runs was started when the daemon was, or when it was added.
-pub(super) fn start_date(row: &Row, moment: &Moment<'_>) -> i64 {
-    if row.runs() { row.numbers.added_at.max(moment.started) } else { 0 }
-}
-
 /// `seedRatioMode` and `seedIdleMode`: 0 as everywhere, 1 its own, 2 none.
 pub(super) fn mode<T>(limit: LimitChoice<T>) -> u8 {
     match limit {
@@ -150,7 +146,7 @@ mod tests {
 
     impl<'a> Moment<'a> {
         pub(in crate::api::transmission) fn at(now: i64, settings: &'a Settings) -> Moment<'a> {
-            Moment { now, instant: Instant::now(), settings, started: 0 }
+            Moment { now, instant: Instant::now(), settings }
         }
     }
 
@@ -233,5 +229,18 @@ mod tests {
         assert_eq!(told(Activity::Absent), (3, "mount /data".into()));
         assert_eq!(told(Activity::Failed), (3, "mount /data".into()));
         assert_eq!(told(Activity::Seeding), (0, String::new()));
+    }
+
+    #[test]
+    fn what_a_tracker_says_against_a_torrent_is_told_after_what_stops_it_here() {
+        let told = |activity, trouble: fn(std::sync::Arc<str>) -> Trouble| {
+            let row = row(|row| (row.activity, row.trouble) = (activity, Some(trouble("unregistered".into()))));
+            let (code, text) = error(&row);
+            (code, text.to_owned())
+        };
+        assert_eq!(told(Activity::Seeding, Trouble::Refused), (2, "unregistered".into()));
+        assert_eq!(told(Activity::Downloading, Trouble::Warned), (1, "unregistered".into()));
+        assert_eq!(told(Activity::Seeding, Trouble::Unreachable), (0, String::new()), "it may be imported");
+        assert_eq!(told(Activity::Failed, Trouble::Refused).0, 3);
     }
 }

@@ -33,6 +33,7 @@ pub(super) fn row(number: u32) -> Row {
         activity: Activity::Seeding,
         message: None,
         tracker: "https://torrent.ubuntu.com/announce".into(),
+        trouble: None,
         numbers: Numbers { wanted: size, have: size, queue: number, added_at: 1_000, ..Numbers::default() },
     }
 }

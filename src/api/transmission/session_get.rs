@@ -125,6 +125,8 @@ impl Session<'_> {
         values.set("pex-enabled", false);
         values.set("lpd-enabled", false);
         values.set("encryption", "tolerated");
+        values.set("blocklist-enabled", self.view.totals.blocked_ranges > 0);
+        values.set("blocklist-size", self.view.totals.blocked_ranges);
         values.set("anti-brute-force-enabled", true);
         values.set("anti-brute-force-threshold", 5);
     }
@@ -132,8 +134,6 @@ impl Session<'_> {
 
 /// What Transmission has and sower has not.
 fn write_absent(values: &mut Values<'_>) {
-    values.set("blocklist-enabled", false);
-    values.set("blocklist-size", 0);
     values.set("blocklist-url", "");
     values.set("cache-size-mb", 0);
     values.set("config-dir", "");

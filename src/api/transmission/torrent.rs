@@ -84,7 +84,7 @@ fn write_times(json: &mut Json, field: Field, row: &Row, moment: &Moment<'_>) {
         Field::EditDate => json.value(numbers.added_at),
         Field::DoneDate => json.value(numbers.completed_at.unwrap_or(0)),
         Field::ActivityDate => json.value(numbers.active_at.unwrap_or(0)),
-        Field::StartDate => json.value(measure::start_date(row, moment)),
+        Field::StartDate => json.value(numbers.started_at.unwrap_or(0)),
         Field::DateCreated => json.value(row.about.created_at.unwrap_or(0)),
         Field::ManualAnnounceTime => json.value(0),
         Field::SecondsSeeding => json.value(seeding()),

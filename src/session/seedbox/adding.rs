@@ -158,6 +158,7 @@ impl Keeper {
             activity: Activity::QueuedCheck,
             message: None,
             tracker: Arc::from(""),
+            trouble: None,
             numbers,
         };
         self.view.rows.push(Arc::new(row));

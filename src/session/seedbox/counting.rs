@@ -1,7 +1,9 @@
 //! The second hand: numbers of the session become numbers of rows.
 
 use std::sync::atomic::Ordering;
+use std::time::Instant;
 
+use crate::discovery::Change;
 use crate::ids::TorrentId;
 
 use super::super::entry::Entry;
@@ -58,14 +60,25 @@ impl Keeper {
         }
     }
 
-    /// What trackers have said.
+    /// What trackers have said. Most announces are answered as the one before.
     fn count_swarms(&mut self) {
-        for change in self.session.announcer.take_changes() {
-            let Some(id) = self.view.find(change.info_hash).map(|row| row.id) else { continue };
-            let summary = change.summary;
+        let clock = (Instant::now(), now());
+        for Change { info_hash, summary } in self.session.announcer.take_changes() {
+            let Some(row) = self.view.find(info_hash) else { continue };
+            let (id, numbers) = (row.id, &row.numbers);
+            let is_same = (numbers.swarm_seeds, numbers.swarm_leechers) == (summary.seeders, summary.leechers)
+                && *row.tracker == *summary.tracker.as_deref().unwrap_or_default()
+                && row.trouble == summary.trouble;
+            let announce_at = summary.next.map(|next| seconds_of(next, clock));
+            if is_same {
+                self.note(id, |row| row.numbers.announce_at = announce_at);
+                continue;
+            }
             self.edit(id, |row| {
                 (row.numbers.swarm_seeds, row.numbers.swarm_leechers) = (summary.seeders, summary.leechers);
+                row.numbers.announce_at = announce_at;
                 row.tracker = summary.tracker.unwrap_or_default();
+                row.trouble = summary.trouble;
             });
         }
     }
@@ -119,6 +132,7 @@ impl Keeper {
                 self.completed(id);
             }
         }
+        self.view.totals.session_wasted += new.session_wasted.saturating_sub(old.session_wasted);
         self.add_up(sent, received);
         if new != old {
             self.unsaved.insert(id);
@@ -217,6 +231,12 @@ impl Keeper {
     }
 }
 
+/// Seconds since 1970 at `then`, while `clock` tells the time on both clocks.
+fn seconds_of(then: Instant, clock: (Instant, i64)) -> i64 {
+    let ahead = i64::try_from(then.saturating_duration_since(clock.0).as_secs()).unwrap_or(i64::MAX);
+    clock.1.saturating_add(ahead)
+}
+
 /// Numbers of a running torrent.
 fn numbers(before: &Numbers, old: &Numbers, entry: &Entry) -> Numbers {
     let count = |count: usize| u32::try_from(count).unwrap_or(u32::MAX);
@@ -229,6 +249,8 @@ fn numbers(before: &Numbers, old: &Numbers, entry: &Entry) -> Numbers {
         session_downloaded: before.session_downloaded + received,
         upload_rate: entry.upload_rate,
         peers: count(entry.peers),
+        seeds: count(entry.seeds),
+        senders: count(entry.senders),
         unchoked: count(entry.unchoked),
         availability_per_mille: entry.availability.saturating_mul(1_000),
         ..*old
@@ -238,6 +260,7 @@ fn numbers(before: &Numbers, old: &Numbers, entry: &Entry) -> Numbers {
         if let Some(latest) = &download.latest {
             new.have = latest.good;
             new.wasted = before.wasted + latest.wasted;
+            new.session_wasted = before.session_wasted + latest.wasted;
             let length = entry.metainfo().map_or(0, |metainfo| metainfo.geometry().nominal_piece_length());
             let missing = u64::from(latest.missing) * u64::from(length);
             new.left = missing.min(new.wanted);

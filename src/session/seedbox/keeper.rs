@@ -243,6 +243,8 @@ impl Keeper {
             Order::Engine(reply) => drop(reply.send(Ok(self.session.status().clone()))),
             Order::Filter(filter, reply) => {
                 self.session.fleet.set_filter(&filter);
+                self.view.totals.blocked_ranges = u64::try_from(filter.ranges()).unwrap_or(u64::MAX);
+                self.changed = true;
                 self.answer(reply, Ok(()));
             }
             Order::Shutdown(reply) => self.ending = Some(reply),
@@ -274,6 +276,12 @@ impl Keeper {
         change(row);
         row.revision = self.view.revision + 1;
         self.changed = true;
+    }
+
+    /// Changes of the row of `id` what goes on by itself: it is told along with other changes, never alone.
+    pub(super) fn note(&mut self, id: TorrentId, change: impl FnOnce(&mut Row)) {
+        let Ok(at) = self.view.rows.binary_search_by_key(&id, |row| row.id) else { return };
+        change(Arc::make_mut(&mut self.view.rows[at]));
     }
 
     /// Takes a torrent out of the views.

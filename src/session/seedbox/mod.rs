@@ -35,6 +35,7 @@ mod view;
 mod waking;
 mod watching;
 
+pub use crate::discovery::Trouble;
 pub(super) use adding::about;
 pub use choice::{Choice, FilePriority, LimitChoice, Place};
 pub use handle::Seedbox;

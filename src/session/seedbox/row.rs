@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 use std::sync::Arc;
 
+use crate::discovery::Trouble;
 use crate::ids::{InfoHash, TorrentId};
 
 use super::choice::Choice;
@@ -12,7 +13,8 @@ use super::choice::Choice;
 pub struct Row {
     /// Its name in this process; never used again for another one.
     pub id: TorrentId,
-    /// [`View::revision`](super::View::revision) of the view in which it last changed.
+    /// [`View::revision`](super::View::revision) of the view in which it last changed. When it is announced next is told along with
+    /// other changes and is none by itself: of ten thousand torrents that are well, each would change every half hour.
     pub revision: u64,
     /// What it is.
     pub about: Arc<About>,
@@ -24,6 +26,8 @@ pub struct Row {
     pub message: Option<Arc<str>>,
     /// URL of the tracker that answered last, without its secrets; empty if none has.
     pub tracker: Arc<str>,
+    /// What is wrong with its trackers, if anything, while it is announced.
+    pub trouble: Option<Trouble>,
     /// Its numbers.
     pub numbers: Numbers,
 }
@@ -111,6 +115,8 @@ pub struct Numbers {
     pub session_uploaded: u64,
     /// Received and kept since the daemon started.
     pub session_downloaded: u64,
+    /// Received and dropped, or found bad, since the daemon started.
+    pub session_wasted: u64,
     /// Bytes a second, over the last second.
     pub upload_rate: u64,
     /// Bytes a second, over the last second.
@@ -131,6 +137,10 @@ pub struct Numbers {
     pub availability_per_mille: u32,
     /// When it was added; seconds since 1970, as the next ones.
     pub added_at: i64,
+    /// When it was started last, by this daemon.
+    pub started_at: Option<i64>,
+    /// When it is announced next; goes on by itself, see [`Row::revision`].
+    pub announce_at: Option<i64>,
     /// When everything wanted was here.
     pub completed_at: Option<i64>,
     /// When payload last went to or came from a peer.

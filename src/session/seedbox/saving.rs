@@ -53,6 +53,7 @@ impl Keeper {
             activity: Activity::QueuedCheck,
             message: None,
             tracker: Arc::from(""),
+            trouble: None,
             numbers: record.numbers.numbers(now()),
         };
         Arc::make_mut(&mut self.view.by_hash).insert(record.info_hash, id);

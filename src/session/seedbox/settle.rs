@@ -218,7 +218,8 @@ impl Keeper {
         if let Some(row) = self.view.row(id) {
             self.queue.count(row);
         }
-        self.edit(id, |row| row.numbers.counted_at = now());
+        let now = now();
+        self.edit(id, |row| (row.numbers.counted_at, row.numbers.started_at) = (now, Some(now)));
         self.set_limits(id);
         let choice = self.row(id).map(|row| row.choice.clone()).unwrap_or_default();
         if choice.super_seed {
@@ -251,7 +252,9 @@ impl Keeper {
             let numbers = &mut row.numbers;
             (numbers.upload_rate, numbers.download_rate) = (0, 0);
             (numbers.peers, numbers.seeds, numbers.unchoked, numbers.senders) = (0, 0, 0, 0);
-            numbers.availability_per_mille = 0;
+            (numbers.availability_per_mille, numbers.announce_at) = (0, None);
+            // nobody is asked any more
+            row.trouble = None;
         });
         if let Some(target) = target {
             if let Some(kept) = self.torrents.get_mut(&id) {

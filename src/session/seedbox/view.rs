@@ -54,6 +54,8 @@ pub struct Totals {
     pub session_uploaded: u64,
     /// Received since the start.
     pub session_downloaded: u64,
+    /// Received and dropped, or found bad, since the start.
+    pub session_wasted: u64,
     /// Sent, all starts and removed torrents included.
     pub uploaded: u64,
     /// Received, all starts and removed torrents included.
@@ -70,6 +72,8 @@ pub struct Totals {
     pub free: Option<u64>,
     /// Port for peers.
     pub port: u16,
+    /// Ranges of addresses that are kept away.
+    pub blocked_ranges: u64,
 }
 
 impl View {

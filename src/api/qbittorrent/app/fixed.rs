@@ -62,7 +62,7 @@ pub(super) const FIXED: &[(&str, Fixed)] = &[
     ("add_trackers_from_url_enabled", Truth(false)), ("add_trackers_url", Text("")), ("add_trackers_url_list", Text("")),
     // where peers come from
     ("dht", Truth(false)), ("pex", Truth(false)), ("lsd", Truth(false)), ("encryption", Number(2)), ("anonymous_mode", Truth(false)),
-    ("ip_filter_enabled", Truth(false)), ("ip_filter_path", Text("")), ("ip_filter_trackers", Truth(false)), ("banned_IPs", Text("")),
+    ("ip_filter_path", Text("")), ("ip_filter_trackers", Truth(false)), ("banned_IPs", Text("")),
     ("enable_embedded_tracker", Truth(false)), ("resolve_peer_countries", Truth(false)),
     // the queue
     ("dont_count_slow_torrents", Truth(false)), ("slow_torrent_dl_rate_threshold", Number(2)),

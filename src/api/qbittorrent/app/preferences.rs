@@ -11,6 +11,7 @@ use crate::session::seedbox::{LimitAction, RateSchedule, Settings, View};
 pub(super) fn all(view: &View) -> Value {
     let mut all: Map<String, Value> = FIXED.iter().map(|(name, value)| ((*name).to_owned(), value.json())).collect();
     all.insert("listen_port".into(), view.totals.port.into());
+    all.insert("ip_filter_enabled".into(), (view.totals.blocked_ranges > 0).into());
     for part in [places(&view.settings), rates(&view.settings), queue(&view.settings), shares(&view.settings)] {
         if let Value::Object(part) = part {
             all.extend(part);
@@ -125,7 +126,7 @@ mod tests {
         let Value::Object(all) = all(&view) else { panic!("an object") };
         let parts = [places(&view.settings), rates(&view.settings), queue(&view.settings), shares(&view.settings)];
         let set: usize = parts.iter().filter_map(Value::as_object).map(Map::len).sum();
-        assert_eq!(all.len(), FIXED.len() + set + 1);
+        assert_eq!(all.len(), FIXED.len() + set + 2);
     }
 
     #[test]

@@ -21,6 +21,12 @@ pub(super) async fn set(desk: &Desk, call: &Call) -> Outcome {
     let wanted: Map<String, Value> =
         serde_json::from_str(text).map_err(|error| Fault::invalid(format!("json: {error}")))?;
     check_fixed(&wanted)?;
+    let filters = call.view.totals.blocked_ranges > 0;
+    if wanted.get("ip_filter_enabled").is_some_and(|wanted| *wanted != filters) {
+        return Err(Fault::conflict(
+            "ip_filter_enabled: IP filter lists are set in the configuration file; nothing was changed",
+        ));
+    }
     let wanted = Wanted(&wanted);
     apply(&wanted, &mut Settings::clone(&call.view.settings))?;
     // once more, to what holds by now; what is wrong with it would have been so before

@@ -1,13 +1,13 @@
 //! What differs between two views.
 //!
-//! Rows that did not change are the same memory in both, so that thousands of them are passed over in microseconds; of the others
-//! the fields are compared. Fields that go on by themselves (`seeding_time`) are told along with others, never alone: a client that
-//! needs them to the second counts them up.
+//! Rows that did not change are the same memory in both, so that thousands of them are passed over in microseconds, without a look into
+//! one; of the others the fields are compared that may differ. Fields that go on by themselves (`seeding_time`) are told along with
+//! others, never alone: a client that needs them to the second counts them up.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use super::super::fields::{self, FIELDS, Moment};
+use super::super::fields::{self, Changes, FIELDS, Moment};
 use super::super::json::Json;
 use super::super::labels::write_category;
 use super::super::transfer::server_state;
@@ -52,26 +52,37 @@ impl<'view> Difference<'view> {
     fn between(old: &'view View, new: &'view View) -> Difference<'view> {
         let mut difference = Difference::default();
         let everywhere = !same_for_torrents(&old.settings, &new.settings);
-        let named = |row: &Row| row.about.info_hash.is_some();
-        let mut waiting = old.rows.iter().filter(|row| named(row)).peekable();
-        for row in new.rows.iter().filter(|row| named(row)) {
+        let mut waiting = old.rows.iter().peekable();
+        for row in &new.rows {
+            if !everywhere && waiting.next_if(|before| Arc::ptr_eq(before, row)).is_some() {
+                continue;
+            }
             while let Some(left) = waiting.next_if(|before| before.id < row.id) {
-                difference.left.push(left);
+                difference.note(Some(left), None);
             }
             match waiting.next_if(|before| before.id == row.id) {
-                Some(before) if !everywhere && Arc::ptr_eq(before, row) => {}
-                Some(before) if before.about.info_hash != row.about.info_hash => {
-                    difference.left.push(before);
-                    difference.added.push(row);
-                }
-                Some(before) => difference.changed.push((before, row)),
-                None => difference.added.push(row),
+                Some(before) if !everywhere && before.revision == row.revision => {}
+                before => difference.note(before, Some(row)),
             }
         }
-        difference.left.extend(waiting);
+        waiting.for_each(|left| difference.note(Some(left), None));
         let gone = difference.left.iter().filter(|row| new.find(row.info_hash()).is_none());
         difference.gone = gone.copied().collect();
         difference
+    }
+
+    /// A torrent as it was and as it is. Those whose hash is not known yet cannot be told of.
+    fn note(&mut self, before: Option<&'view Arc<Row>>, now: Option<&'view Arc<Row>>) {
+        let named = |row: &&Arc<Row>| row.about.info_hash.is_some();
+        match (before.filter(named), now.filter(named)) {
+            (Some(before), Some(now)) if before.about.info_hash == now.about.info_hash => {
+                self.changed.push((before, now));
+            }
+            (before, now) => {
+                self.left.extend(before);
+                self.added.extend(now);
+            }
+        }
     }
 }
 
@@ -99,9 +110,12 @@ fn write_torrents(difference: &Difference<'_>, before: Moment<'_>, after: Moment
 }
 
 fn write_changes(old: &Row, before: Moment<'_>, new: &Row, after: Moment<'_>, json: &mut Json) {
-    for field in &FIELDS[1..] {
+    let chosen_anew = !Arc::ptr_eq(&old.about, &new.about)
+        || !Arc::ptr_eq(&old.choice, &new.choice)
+        || !std::ptr::eq(before.settings, after.settings);
+    for field in FIELDS[1..].iter().filter(|field| chosen_anew || field.changes != Changes::WhenChosen) {
         let value = field.of(new, after);
-        if field.moves || field.of(old, before) != value {
+        if field.changes == Changes::Always || field.of(old, before) != value {
             field.write(&value, json);
         }
     }
@@ -259,6 +273,7 @@ mod tests {
             return;
         }
         let row = Arc::make_mut(row);
+        row.revision += 1;
         match rng.u8(..5) {
             0 => row.numbers.uploaded += rng.u64(..1_000),
             1 => Arc::make_mut(&mut row.choice).name = rng.bool().then(|| "\"\\name".into()),
@@ -286,14 +301,18 @@ mod tests {
     fn what_did_not_change_is_not_told() {
         let view = sample::view(3);
         let mut rows = view.rows.clone();
-        Arc::make_mut(&mut rows[1]).numbers.uploaded += 1;
+        let row = Arc::make_mut(&mut rows[1]);
+        (row.numbers.uploaded, row.revision) = (row.numbers.uploaded + 1, 2);
+        // when it is announced next is told along with other changes
+        Arc::make_mut(&mut rows[2]).numbers.announce_at = Some(NOW + 60);
         let next = view.clone().with_rows(2, rows);
         assert_eq!(read(&write(&view, &view, 9, NOW)), read(b"{\"rid\": 9}"));
         let told = read(&write(&view, &next, 9, NOW));
         assert_eq!(told.keys().collect::<Vec<_>>(), ["rid", "torrents"]);
         let torrents = told["torrents"].as_object().expect("an object");
         let fields = torrents[&view.rows[1].info_hash().to_string()].as_object().expect("a torrent");
-        let still: Vec<&String> = fields.keys().filter(|name| !Field::named(name).expect("a field").moves).collect();
+        let is_told_always = |name: &&String| Field::named(name).expect("a field").changes == Changes::Always;
+        let still: Vec<&String> = fields.keys().filter(|name| !is_told_always(name)).collect();
         assert_eq!((torrents.len(), still), (1, vec![&"ratio".to_owned(), &"uploaded".to_owned()]));
     }
 

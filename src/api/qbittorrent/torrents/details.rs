@@ -1,7 +1,5 @@
 //! One torrent at length.
 
-use std::time::Instant;
-
 use serde_json::json;
 
 use super::super::answer::{Answer, Fault, Outcome};
@@ -10,14 +8,13 @@ use super::super::fields::Field;
 use super::super::json::Json;
 use super::super::limit;
 use super::super::value::Value;
-use super::trackers;
 use crate::session::seedbox::Row;
 
 /// Fields that have the same name and value in lists.
 #[rustfmt::skip]
 const AS_LISTED: &[&str] = &["infohash_v1", "infohash_v2", "name", "hash", "seeding_time", "eta", "total_wasted", "popularity",
     "total_size", "pieces_num", "piece_size", "created_by", "private", "creation_date", "save_path", "download_path", "comment",
-    "has_metadata", "progress"];
+    "has_metadata", "progress", "reannounce"];
 /// Fields that lists have by another name.
 const RENAMED: &[(&str, &str)] = &[
     ("time_elapsed", "time_active"),
@@ -42,7 +39,6 @@ const RENAMED: &[(&str, &str)] = &[
 /// `torrents/properties`
 pub(super) async fn properties(desk: &Desk, call: &Call) -> Outcome {
     let row = call.row()?;
-    let next = desk.seedbox().trackers(row.id).await.map(|known| trackers::seconds_to_announce(&known, Instant::now()));
     let pieces = match row.is_complete() {
         true => i64::from(row.about.pieces),
         false => desk.seedbox().pieces(row.id).await.map_or(0, |bits| count(&bits)),
@@ -59,7 +55,6 @@ pub(super) async fn properties(desk: &Desk, call: &Call) -> Outcome {
         json.key("up_limit").integer(limit_or_none(row.choice.upload_limit));
         json.key("is_private").boolean(row.about.private);
         json.key("pieces_have").integer(pieces);
-        json.key("reannounce").integer(next.unwrap_or(0));
     });
     Ok(Answer::Json(json.finish()))
 }

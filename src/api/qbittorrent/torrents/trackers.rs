@@ -1,7 +1,6 @@
 //! Trackers of one torrent: how they do, and which they are.
 
 use std::net::SocketAddr;
-use std::time::Instant;
 
 use percent_encoding::percent_decode_str;
 
@@ -81,12 +80,6 @@ fn message(tracker: &TrackerStatus) -> String {
     let failed = tracker.endpoints.iter().filter(|endpoint| endpoint.failures > 0);
     let error = failed.filter_map(|endpoint| endpoint.error.as_ref()).map(ToString::to_string).next();
     if tracker.works() { warning.unwrap_or_default() } else { error.or(warning).unwrap_or_default() }
-}
-
-/// Seconds until the next announce; 0 if none is due.
-pub(super) fn seconds_to_announce(trackers: &[TrackerStatus], now: Instant) -> i64 {
-    let next = trackers.iter().flat_map(|tracker| &tracker.endpoints).filter_map(|endpoint| endpoint.next).min();
-    next.map_or(0, |next| i64::try_from(next.saturating_duration_since(now).as_secs()).unwrap_or(0))
 }
 
 /// `torrents/addTrackers`
