@@ -4,7 +4,7 @@ use std::fs;
 use std::net::{Ipv4Addr, SocketAddr};
 
 use sower::ids::TorrentId;
-use sower::session::seedbox::{Activity, Addition, Change, LimitAction, Source};
+use sower::session::seedbox::{Activity, Addition, Change, LimitAction, LimitChange, Source};
 
 use super::box_of::{Scene, torrent, write};
 
@@ -47,6 +47,11 @@ async fn what_was_seeded_enough_is_paused_or_removed_with_its_content() {
     seeder.until(seeded, "to have had enough", |row| row.activity == Activity::Paused).await;
     let action = LimitAction::RemoveWithData;
     seeder.seedbox.settings(|settings| settings.limit_action = action).await.expect("set");
+    let own = |action| Change::Limits(LimitChange { action: Some(action), ..LimitChange::default() });
+    seeder.change(seeded, own(Some(LimitAction::Pause))).await;
+    seeder.change(seeded, Change::Start { forced: false }).await;
+    seeder.until(seeded, "to be paused, as it is to be itself", |row| row.activity == Activity::Paused).await;
+    seeder.change(seeded, own(None)).await;
     seeder.change(seeded, Change::Start { forced: false }).await;
     seeder.until_view("to be removed", |view| view.rows.is_empty()).await;
     while seeder.data().join("one").exists() {

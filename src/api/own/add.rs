@@ -14,6 +14,7 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use super::limit::{Limit, ratio};
+use super::settings::LimitAction;
 use super::{Answer, ErrorDocument, Failure};
 use crate::api::Context;
 use crate::session::seedbox::{Addition, Choice, Seedbox, Source};
@@ -62,6 +63,8 @@ pub(super) struct AddOptions {
     seeding_limit: Option<Limit<u32>>,
     /// Minutes of seeding without a byte sent.
     idle_limit: Option<Limit<u32>>,
+    /// What is done with it then; left out: as with all.
+    limit_action: Option<LimitAction>,
     /// Most peers.
     peer_limit: Option<u32>,
     /// Pieces in order.
@@ -90,6 +93,7 @@ impl AddOptions {
             ratio_limit: self.ratio_limit.map(ratio).transpose()?.unwrap_or_default(),
             seeding_limit: self.seeding_limit.map(Into::into).unwrap_or_default(),
             idle_limit: self.idle_limit.map(Into::into).unwrap_or_default(),
+            limit_action: self.limit_action.map(Into::into),
             peer_limit: self.peer_limit,
             sequential: self.sequential,
             first_last: self.first_last,

@@ -14,6 +14,7 @@ use utoipa::{IntoParams, ToSchema};
 
 use super::command::{Command, Limits};
 use super::limit::{Limit, maybe};
+use super::settings::LimitAction;
 use super::{Answer, ErrorDocument, Failure, find, parse_hash};
 use crate::api::Context;
 use crate::ids::TorrentId;
@@ -140,6 +141,10 @@ pub(super) struct PatchRequest {
     seeding_limit: Option<Limit<u32>>,
     /// Minutes of seeding without a byte sent.
     idle_limit: Option<Limit<u32>>,
+    /// What is done with it then; null: as with all.
+    #[serde(deserialize_with = "maybe")]
+    #[schema(value_type = Option<LimitAction>)]
+    limit_action: Option<Option<LimitAction>>,
     /// Most peers; null: no limit of its own.
     #[serde(deserialize_with = "maybe")]
     #[schema(value_type = Option<u32>)]
@@ -155,6 +160,7 @@ impl PatchRequest {
             ratio_limit: self.ratio_limit,
             seeding_limit: self.seeding_limit,
             idle_limit: self.idle_limit,
+            limit_action: self.limit_action,
             peer_limit: self.peer_limit,
         };
         let limits = limits.change()?;

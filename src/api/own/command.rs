@@ -8,6 +8,7 @@ use utoipa::ToSchema;
 
 use super::failure::Answer;
 use super::limit::{Limit, maybe, ratio};
+use super::settings::LimitAction;
 use crate::session::seedbox::{Change, FilePriority, LimitChange, QueueMove, TrackerChange};
 
 /// How much a file is wanted.
@@ -179,6 +180,10 @@ pub(super) struct Limits {
     pub(super) seeding_limit: Option<Limit<u32>>,
     /// Minutes of seeding without a byte sent.
     pub(super) idle_limit: Option<Limit<u32>>,
+    /// What is done with it then; null: as with all.
+    #[serde(deserialize_with = "maybe")]
+    #[schema(value_type = Option<LimitAction>)]
+    pub(super) limit_action: Option<Option<LimitAction>>,
     /// Most peers; null: no limit of its own.
     #[serde(deserialize_with = "maybe")]
     #[schema(value_type = Option<u32>)]
@@ -193,6 +198,7 @@ impl Limits {
             ratio: self.ratio_limit.map(ratio).transpose()?,
             seeding: self.seeding_limit.map(Into::into),
             idle: self.idle_limit.map(Into::into),
+            action: self.limit_action.map(|action| action.map(Into::into)),
             peers: self.peer_limit,
         })
     }

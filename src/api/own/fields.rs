@@ -10,7 +10,7 @@ use utoipa::openapi::{KnownFormat, RefOr, SchemaFormat};
 use utoipa::{PartialSchema, ToSchema};
 
 use super::failure::{Answer, Failure};
-use crate::session::seedbox::{Activity, LimitChoice, Row, Trouble};
+use crate::session::seedbox::{Activity, LimitAction, LimitChoice, Row, Trouble};
 
 /// Where answers are written to.
 type Out = Vec<u8>;
@@ -81,6 +81,7 @@ const FIELDS: &[Field] = &[
     field("ratio_limit", Limit, "sent for each byte of it, after which it has had enough", |row, out, _| limit(out, row.choice.ratio_limit, number)),
     field("seeding_limit", Limit, "minutes of seeding", |row, out, _| limit(out, row.choice.seeding_limit, count)),
     field("idle_limit", Limit, "minutes of seeding without a byte sent", |row, out, _| limit(out, row.choice.idle_limit, count)),
+    field("limit_action", TextOrNull, "what is done with it then, `pause`, `remove`, `remove_with_data` or `super_seed`; null: as with all", |row, out, _| text_or_null(out, row.choice.limit_action.map(action_name))),
     field("peer_limit", CountOrNull, "most peers", |row, out, _| maybe(out, row.choice.peer_limit)),
     field("sequential", Flag, "pieces in order", |row, out, _| flag(out, row.choice.sequential)),
     field("first_last", Flag, "ends of files first", |row, out, _| flag(out, row.choice.first_last)),
@@ -171,6 +172,15 @@ fn activity_progress(activity: Activity) -> Option<u16> {
     match activity {
         Activity::Checking { per_mille } | Activity::Moving { per_mille } => Some(per_mille),
         _ => None,
+    }
+}
+
+fn action_name(action: LimitAction) -> &'static str {
+    match action {
+        LimitAction::Pause => "pause",
+        LimitAction::Remove => "remove",
+        LimitAction::RemoveWithData => "remove_with_data",
+        LimitAction::SuperSeed => "super_seed",
     }
 }
 

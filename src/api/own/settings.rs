@@ -89,7 +89,7 @@ struct Category {
 /// What is done with a torrent that was seeded enough.
 #[derive(Clone, Copy, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
-enum LimitAction {
+pub(super) enum LimitAction {
     Pause,
     /// Its content stays.
     Remove,

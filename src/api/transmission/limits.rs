@@ -67,6 +67,7 @@ impl Wishes {
             download: rate(choice.download_limit, self.download),
             ratio: own(choice.ratio_limit, self.ratio, defaults::RATIO),
             seeding: None,
+            action: None,
             idle: own(choice.idle_limit, self.idle, defaults::IDLE_MINUTES),
             peers: self.peers.map(Some),
         }

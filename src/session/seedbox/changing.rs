@@ -275,6 +275,7 @@ fn limit(choice: &mut Choice, limits: &LimitChange) {
     set(&mut choice.ratio_limit, limits.ratio);
     set(&mut choice.seeding_limit, limits.seeding);
     set(&mut choice.idle_limit, limits.idle);
+    set(&mut choice.limit_action, limits.action);
     set(&mut choice.peer_limit, limits.peers);
 }
 

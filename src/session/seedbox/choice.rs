@@ -5,6 +5,8 @@ use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
 
+use super::settings::LimitAction;
+
 /// Choices of one torrent, kept across starts.
 #[derive(Clone, PartialEq, Debug, Default, Serialize, Deserialize)]
 #[serde(default)]
@@ -44,6 +46,8 @@ pub struct Choice {
     pub seeding_limit: LimitChoice<u32>,
     /// Minutes of seeding without a byte sent, after which it has had enough.
     pub idle_limit: LimitChoice<u32>,
+    /// What is done with it then; `None`: as with all.
+    pub limit_action: Option<LimitAction>,
     /// Most peers that it may be connected to.
     pub peer_limit: Option<u32>,
     /// Pieces in order.

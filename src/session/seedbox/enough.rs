@@ -14,7 +14,8 @@ impl Keeper {
         let enough: Vec<TorrentId> = seeding.filter(|row| is_enough(row, &settings, now)).map(|row| row.id).collect();
         for id in enough {
             let Some(row) = self.row(id).cloned() else { continue };
-            let done = match settings.limit_action {
+            let action = row.choice.limit_action.unwrap_or(settings.limit_action);
+            let done = match action {
                 LimitAction::Pause => {
                     self.choose(id, |choice| (choice.paused, choice.forced) = (true, false));
                     self.settle(id).await;
@@ -22,7 +23,7 @@ impl Keeper {
                     "paused"
                 }
                 LimitAction::Remove | LimitAction::RemoveWithData => {
-                    let data = settings.limit_action == LimitAction::RemoveWithData;
+                    let data = action == LimitAction::RemoveWithData;
                     if let Err(refusal) = self.remove(id, data).await {
                         self.say(id, Some(refusal.text));
                     }

@@ -10,7 +10,7 @@ use crate::ids::{InfoHash, TorrentId};
 
 use super::super::status::Status;
 use super::choice::{Choice, FilePriority, LimitChoice};
-use super::settings::Settings;
+use super::settings::{LimitAction, Settings};
 use crate::discovery::TrackerStatus;
 use crate::filter::IpFilter;
 use crate::metainfo::Metainfo;
@@ -150,6 +150,8 @@ pub struct LimitChange {
     pub seeding: Option<LimitChoice<u32>>,
     /// Minutes without a byte sent.
     pub idle: Option<LimitChoice<u32>>,
+    /// What is done with it then.
+    pub action: Option<Option<LimitAction>>,
     /// Connected peers.
     pub peers: Option<Option<u32>>,
 }
