@@ -5,7 +5,8 @@ use std::time::Instant;
 
 use axum::Json;
 use axum::extract::{Path, State};
-use axum::response::Response;
+use axum::http::header::{CONTENT_DISPOSITION, CONTENT_TYPE};
+use axum::response::{IntoResponse, Response};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use serde::Serialize;
@@ -181,6 +182,18 @@ impl From<PeerStatus> for PeerDocument {
             connected_seconds: peer.connected_seconds,
         }
     }
+}
+
+/// Gives the torrent file, trackers as they are now.
+#[utoipa::path(get, path = "/api/v1/torrents/{hash}/torrent", tag = "torrents", params(("hash" = String, Path, description = "info-hash")),
+    responses((status = 200, content_type = "application/x-bittorrent", body = Vec<u8>), (status = 404, body = ErrorDocument),
+        (status = 409, description = "its metadata is not here yet", body = ErrorDocument)))]
+pub(super) async fn torrent_file(State(context): Shared, Path(hash): Path<String>) -> Answer<impl IntoResponse> {
+    let row = find(&context.seedbox.view(), &hash)?;
+    let bytes = context.seedbox.metainfo(row.id).await?.to_bytes();
+    // browsers name the file by the page's own word for it; names of strangers stay out of headers
+    let name = format!("attachment; filename=\"{}.torrent\"", row.info_hash());
+    Ok(([(CONTENT_TYPE, "application/x-bittorrent".to_owned()), (CONTENT_DISPOSITION, name)], bytes))
 }
 
 /// Lists the peers of a torrent.

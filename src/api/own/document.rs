@@ -22,7 +22,7 @@ pub(in crate::api) use super::list::DeltaDocument;
             by the Unix socket it needs none. Errors are `{\"error\": {\"kind\", \"message\"}}`.",
     ),
     paths(
-        list::list, add::add, details::torrent, details::files, details::peers, details::trackers, details::pieces, change::act,
+        list::list, add::add, details::torrent, details::files, details::torrent_file, details::peers, details::trackers, details::pieces, change::act,
         change::patch, change::remove, change::many, settings::settings, settings::patch_settings, totals::totals, totals::engine,
         events::events, login::login, login::logout
     ),

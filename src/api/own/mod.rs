@@ -45,6 +45,7 @@ pub fn router(context: Arc<Context>) -> Router {
         .add::<add::__path_add, _, _>(add::add)
         .add::<details::__path_torrent, _, _>(details::torrent)
         .add::<details::__path_files, _, _>(details::files)
+        .add::<details::__path_torrent_file, _, _>(details::torrent_file)
         .add::<details::__path_peers, _, _>(details::peers)
         .add::<details::__path_trackers, _, _>(details::trackers)
         .add::<details::__path_pieces, _, _>(details::pieces)

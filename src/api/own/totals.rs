@@ -44,6 +44,8 @@ pub(super) struct TotalsDocument {
     port: u16,
     /// Ranges of addresses that IP filter lists keep away.
     blocked_ranges: u64,
+    /// The alternative limits hold.
+    alternative: bool,
     /// What its owner has to mend, if there is anything, such as a full disk.
     trouble: Option<String>,
 }
@@ -67,7 +69,8 @@ impl TotalsDocument {
         #[rustfmt::skip]
         let document = TotalsDocument {
             torrents, upload_rate, download_rate, session_uploaded, session_downloaded, session_wasted, uploaded,
-            downloaded, session_seconds, running_seconds, starts, connections, free, port, blocked_ranges, trouble,
+            downloaded, session_seconds, running_seconds, starts, connections, free, port, blocked_ranges,
+            alternative: view.settings.alternative, trouble,
         };
         document
     }
