@@ -124,8 +124,8 @@ pub(super) struct App {
     pub(super) rates: VecDeque<u64>,
     pub(super) mode: Mode,
     pub(super) details: Option<Tab>,
-    /// The answer that the details show: whose, about what.
-    pub(super) answer: Option<(String, Tab, Value)>,
+    /// What the details show: whose, about what, and what the daemon said.
+    pub(super) answer: Option<(String, Tab, Result<Value, String>)>,
     /// What was done last, or was not; true of bad news.
     pub(super) said: Option<(String, bool)>,
     /// Why the daemon did not answer.
@@ -143,8 +143,7 @@ impl App {
             Event::Redraw | Event::Ended => {}
             Event::Changes(Ok(changes)) => self.changes(changes),
             Event::Changes(Err(error)) => self.lost = Some(error),
-            Event::Details(hash, tab, Ok(answer)) => self.answer = Some((hash, tab, answer)),
-            Event::Details(_, _, Err(_)) => self.answer = None,
+            Event::Details(hash, tab, answer) => self.answer = Some((hash, tab, answer)),
             Event::Ordered(order, Ok(())) => {
                 self.said = Some((format!("{} {}", order.name, order.change.done()), false))
             }
@@ -155,8 +154,8 @@ impl App {
 
     fn changes(&mut self, changes: Changes) {
         self.lost = None;
-        self.totals = changes.totals;
-        self.rates.push_back(changes.totals.upload_rate);
+        self.totals = changes.totals.clone();
+        self.rates.push_back(self.totals.upload_rate);
         if self.rates.len() > HISTORY {
             self.rates.pop_front();
         }

@@ -50,13 +50,15 @@ pub(super) struct Changes {
 }
 
 /// Sums.
-#[derive(Deserialize, Clone, Copy, Debug, Default)]
+#[derive(Deserialize, Clone, Debug, Default)]
 pub(super) struct Totals {
     pub(super) upload_rate: u64,
     pub(super) download_rate: u64,
     pub(super) uploaded: u64,
     pub(super) connections: u32,
     pub(super) free: Option<u64>,
+    /// What its owner has to mend.
+    pub(super) trouble: Option<String>,
 }
 
 impl Daemon {
@@ -70,6 +72,11 @@ impl Daemon {
             }
         })?;
         let base = args.url.clone().unwrap_or_else(|| "http://localhost".into());
+        if base.contains('@') {
+            bail!(
+                "leave user and password out of the address, which everybody on this host can see: name --token-file"
+            );
+        }
         let token = match &args.token_file {
             Some(file) => {
                 let text = std::fs::read_to_string(file).with_context(|| format!("cannot read {}", file.display()))?;

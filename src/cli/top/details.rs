@@ -11,20 +11,26 @@ use crate::cli::units::{Bytes, Date, Rate, Span};
 /// What `answer` of the API says, at most `height` lines of it.
 pub(super) fn lines(tab: Tab, answer: &Value, height: usize) -> Vec<String> {
     let all = answer.as_array().map_or(&[][..], Vec::as_slice);
-    let shown = all.iter().take(height.saturating_sub(1));
     let mut lines: Vec<String> = match tab {
         Tab::Overview => return overview(answer),
-        Tab::Peers => shown.map(peer).collect(),
-        Tab::Trackers => shown.flat_map(tracker).collect(),
-        Tab::Files => shown.map(file).collect(),
+        Tab::Peers => by_rate(all).into_iter().take(height).map(peer).collect(),
+        Tab::Trackers => all.iter().take(height).flat_map(tracker).collect(),
+        Tab::Files => all.iter().take(height).map(file).collect(),
     };
-    if all.is_empty() {
+    if lines.is_empty() {
         lines.push(format!("no {} yet", tab.title().to_lowercase()));
-    } else if all.len() >= height {
+    } else if all.len() > height {
         lines.truncate(height.saturating_sub(1));
         lines.push(format!("and more: {} in all", all.len()));
     }
     lines
+}
+
+/// Those that most flows to or from first.
+fn by_rate(peers: &[Value]) -> Vec<&Value> {
+    let mut sorted: Vec<&Value> = peers.iter().collect();
+    sorted.sort_by_key(|peer| std::cmp::Reverse(number(peer, "sent_rate").max(number(peer, "received_rate"))));
+    sorted
 }
 
 fn number(value: &Value, name: &str) -> u64 {
@@ -68,27 +74,38 @@ fn overview(torrent: &Value) -> Vec<String> {
 
 fn peer(peer: &Value) -> String {
     let done = number(peer, "progress_per_mille") / 10;
+    let rate = |arrow: char, name: &str| match number(peer, name) {
+        0 => String::new(),
+        rate => format!("{arrow} {}", Rate(rate)),
+    };
     format!(
-        "{:<24} {:>3} %  up {:>11}  down {:>11}  {:<16} {}",
+        "{:<21} {done:>3} % {:>13} {:>13} {:<16} {}",
         words(peer, "address"),
-        done,
-        Rate(number(peer, "sent_rate")).to_string(),
-        Rate(number(peer, "received_rate")).to_string(),
+        rate('↑', "sent_rate"),
+        rate('↓', "received_rate"),
         why(peer),
         words(peer, "client"),
     )
 }
 
-/// What a peer waits for, if it does.
-fn why(peer: &Value) -> &'static str {
-    let is = |name: &str| peer[name].as_bool().unwrap_or(false);
-    match () {
-        () if number(peer, "sent_rate") > 0 => "being sent to",
-        () if number(peer, "received_rate") > 0 => "sends to us",
-        () if !is("interested") => "wants nothing",
-        () if is("choked") => "waits for a slot",
-        () => "asks for nothing",
-    }
+/// Why a peer is not being sent to, in words that fit. Rates are those of a round of ten seconds: what flows may be held up just now.
+fn why(peer: &Value) -> String {
+    let held_by = peer["held_by"].as_str().unwrap_or("");
+    let held = match held_by {
+        "served" => "being sent to",
+        "nothing asked" if number(peer, "sent_rate") > 0 => "being sent to",
+        "not interested" if number(peer, "received_rate") > 0 => "sends to us",
+        "not interested" if peer["complete"].as_bool() == Some(true) => "has everything",
+        "not interested" => "wants nothing",
+        "choked" => "waits for a slot",
+        "nothing asked" => "asks for nothing",
+        "rate limited" => "rate limit",
+        "window full" => "connection full",
+        "disk" => "waits for disk",
+        "being checked" => "waits for check",
+        other => return printable(other),
+    };
+    held.to_owned()
 }
 
 /// What went wrong has a line of its own.
@@ -109,4 +126,42 @@ fn file(file: &Value) -> String {
     // an empty file is here
     let done = have.saturating_mul(100).checked_div(size).unwrap_or(100);
     format!("{:>10} {done:>3} %  {:<6} {}", Bytes(size).to_string(), words(file, "priority"), words(file, "path"))
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn a_peer_says_why_nothing_is_sent_to_it_within_eighty_columns() {
+        let peer = |held_by: &str, sent_rate: u64| {
+            json!({"address": "255.255.255.255:65535", "progress_per_mille": 1000, "sent_rate": sent_rate,
+                "received_rate": 123_456_789, "held_by": held_by, "client": "aria2/1.36.0"})
+        };
+        for waiting in crate::shard::Waiting::ALL {
+            let line = super::peer(&peer(waiting.name(), 987_654_321));
+            let client = line.find("aria2").expect("it is named");
+            assert!(line[..client].chars().count() <= 74, "{line}");
+        }
+        assert_eq!(why(&peer("nothing asked", 1)), "being sent to");
+        assert_eq!(why(&peer("nothing asked", 0)), "asks for nothing");
+        assert_eq!(why(&peer("window full", 1)), "connection full");
+        assert_eq!(why(&peer("of a later version", 0)), "of a later version");
+        assert_eq!(why(&json!({})), "");
+    }
+
+    #[test]
+    fn more_than_fits_is_counted_and_what_flows_stands_first() {
+        let peers =
+            json!([{"address": "idle"}, {"address": "slow", "sent_rate": 1}, {"address": "fast", "received_rate": 9}]);
+        let first = |height: usize| -> Vec<String> {
+            let lines = lines(Tab::Peers, &peers, height);
+            lines.iter().map(|line| line.split_whitespace().next().unwrap_or("").to_owned()).collect()
+        };
+        assert_eq!(first(3), ["fast", "slow", "idle"]);
+        assert_eq!(first(2), ["fast", "and"]);
+        assert_eq!(lines(Tab::Files, &json!([]), 3), ["no files yet"]);
+    }
 }

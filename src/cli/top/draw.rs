@@ -12,10 +12,12 @@ use super::list::{Column, List, Row};
 use crate::cli::screen::printable;
 use crate::cli::units::{Bytes, Rate};
 
-/// Lines of details, tabs included, where there is room for them.
+/// Lines of details, tabs included, where there is room for them; of a high terminal a third.
 const DETAILS: u16 = 10;
 /// Columns of a terminal that has room for sizes and ratios.
 const WIDE: u16 = 100;
+/// Columns of one that has room for what was sent and for categories too.
+const WIDER: u16 = 140;
 
 const QUIET: Style = Style::new().fg(Color::DarkGray);
 const STRONG: Style = Style::new().add_modifier(Modifier::BOLD);
@@ -37,7 +39,7 @@ const HELP: &[(&str, &str)] = &[
 /// Draws everything.
 pub(super) fn draw(frame: &mut Frame<'_>, app: &mut App) {
     let room = frame.area();
-    let details = if app.details.is_some() { DETAILS.min(room.height / 2) } else { 0 };
+    let details = if app.details.is_some() { DETAILS.min(room.height / 2).max(room.height / 3) } else { 0 };
     let chart = if room.height >= 20 { 3 } else { 0 };
     let parts = [1, chart, 0, details, 1].map(Constraint::Length);
     let [head, chart, list, about, foot] =
@@ -56,15 +58,18 @@ fn draw_head(frame: &mut Frame<'_>, area: Rect, app: &App) {
     let (shown, all) = app.list.counts();
     let count = if shown == all { format!("{all} torrents") } else { format!("{shown} of {all} torrents") };
     let totals = &app.totals;
-    let free = totals.free.map(|free| format!("   {} free", Bytes(free))).unwrap_or_default();
-    let line = Line::from(vec![
+    let free = totals.free.map(|free| format!("{} free", Bytes(free)));
+    let (peers, sent) = (format!("{} peers", totals.connections), format!("{} sent", Bytes(totals.uploaded)));
+    let mut line = Line::from(vec![
         Span::styled("sower", STRONG),
         Span::raw(format!("   up {}   down {}", Rate(totals.upload_rate), Rate(totals.download_rate))),
-        Span::styled(
-            format!("   {count}{free}   {} peers   {} sent", totals.connections, Bytes(totals.uploaded)),
-            QUIET,
-        ),
     ]);
+    for words in [Some(count), Some(peers), free, Some(sent)].into_iter().flatten() {
+        // whole or not at all
+        if line.width() + 3 + words.len() <= usize::from(area.width) {
+            line.push_span(Span::styled(format!("   {words}"), QUIET));
+        }
+    }
     frame.render_widget(Paragraph::new(line), area);
 }
 
@@ -78,11 +83,24 @@ fn draw_chart(frame: &mut Frame<'_>, area: Rect, app: &App) {
 }
 
 fn columns(width: u16) -> &'static [(Column, u16)] {
-    use Column::{Down, Name, Peers, Progress, Ratio, Size, State, Up};
-    if width >= WIDE {
-        return &[(Name, 0), (State, 14), (Progress, 6), (Size, 10), (Up, 12), (Down, 12), (Peers, 6), (Ratio, 7)];
+    use Column::{Category, Down, Name, Peers, Progress, Ratio, Sent, Size, State, Up};
+    const ALL: [(Column, u16); 10] = [
+        (Name, 0),
+        (State, 14),
+        (Progress, 6),
+        (Size, 10),
+        (Up, 12),
+        (Down, 12),
+        (Peers, 6),
+        (Ratio, 7),
+        (Sent, 10),
+        (Category, 16),
+    ];
+    match width {
+        WIDER.. => &ALL,
+        WIDE.. => &ALL[..8],
+        _ => &[(Name, 0), (State, 12), (Progress, 6), (Up, 11), (Down, 11), (Peers, 5)],
     }
-    &[(Name, 0), (State, 12), (Progress, 6), (Up, 11), (Down, 11), (Peers, 5)]
 }
 
 fn draw_list(frame: &mut Frame<'_>, area: Rect, app: &mut App) {
@@ -120,7 +138,7 @@ fn heading(list: &List, column: Column) -> Cell<'static> {
 
 fn aligned(column: Column, text: String) -> Cell<'static> {
     match column {
-        Column::Name | Column::State => Cell::from(text),
+        Column::Name | Column::State | Column::Category => Cell::from(text),
         _ => Cell::from(Line::from(text).right_aligned()),
     }
 }
@@ -135,6 +153,8 @@ fn cell(row: &Row, column: Column) -> Cell<'static> {
         Column::Up => rate(row.upload_rate),
         Column::Down => rate(row.download_rate),
         Column::Peers => row.peers.to_string(),
+        Column::Sent => Bytes(row.uploaded).to_string(),
+        Column::Category => printable(&row.category),
         Column::Ratio => row.ratio.map_or_else(|| "-".to_owned(), |ratio| format!("{ratio:.2}")),
     };
     aligned(column, text)
@@ -181,9 +201,10 @@ fn draw_details(frame: &mut Frame<'_>, area: Rect, app: &App) {
     let answer = app.answer.as_ref().filter(|(hash, of, _)| *of == tab && marked.is_some_and(|row| row.hash == *hash));
     let mut lines = vec![Line::from(tabs.collect::<Vec<_>>())];
     match answer {
-        Some((_, _, answer)) => {
+        Some((_, _, Ok(answer))) => {
             lines.extend(details::lines(tab, answer, usize::from(area.height) - 1).into_iter().map(Line::from))
         }
+        Some((_, _, Err(error))) => lines.push(Line::styled(printable(error), Style::new().fg(Color::Red))),
         None => lines.push(Line::styled("...", QUIET)),
     }
     frame.render_widget(Paragraph::new(lines), area);
@@ -195,6 +216,9 @@ fn draw_foot(frame: &mut Frame<'_>, area: Rect, app: &App) {
         (Mode::Search, _, _) => Line::from(format!("/{}", printable(&app.list.search))).style(STRONG),
         (Mode::Removing(order), _, _) => removal(&order.name),
         (_, Some(lost), _) => Line::styled(printable(lost), bad),
+        (_, _, None) if app.totals.trouble.is_some() => {
+            Line::styled(printable(app.totals.trouble.as_deref().unwrap_or("")), bad)
+        }
         (_, _, Some((said, is_bad))) => Line::styled(printable(said), if *is_bad { bad } else { Style::new() }),
         _ => Line::styled(
             format!("?:keys /:search f:{} o:sort enter:details s:start p:stop d:remove q:quit", app.list.show.title()),

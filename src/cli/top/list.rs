@@ -42,10 +42,12 @@ pub(super) enum Column {
     Down,
     Peers,
     Ratio,
+    Sent,
+    Category,
 }
 
 impl Column {
-    pub(super) const ALL: [Column; 8] = [
+    pub(super) const ALL: [Column; 10] = [
         Column::Name,
         Column::State,
         Column::Progress,
@@ -54,6 +56,8 @@ impl Column {
         Column::Down,
         Column::Peers,
         Column::Ratio,
+        Column::Sent,
+        Column::Category,
     ];
 
     pub(super) fn title(self) -> &'static str {
@@ -66,6 +70,8 @@ impl Column {
             Column::Down => "Down",
             Column::Peers => "Peers",
             Column::Ratio => "Ratio",
+            Column::Sent => "Sent",
+            Column::Category => "Category",
         }
     }
 
@@ -78,6 +84,8 @@ impl Column {
             Column::Up => a.upload_rate.cmp(&b.upload_rate),
             Column::Down => a.download_rate.cmp(&b.download_rate),
             Column::Peers => a.peers.cmp(&b.peers),
+            Column::Sent => a.uploaded.cmp(&b.uploaded),
+            Column::Category => a.category.cmp(&b.category),
             Column::Ratio => a.ratio.unwrap_or(-1.0).total_cmp(&b.ratio.unwrap_or(-1.0)),
         }
     }
@@ -210,7 +218,7 @@ impl List {
     /// By the next column; rates and sizes largest first.
     pub(super) fn sort_by_next(&mut self) {
         self.column = self.column.next();
-        self.descending = !matches!(self.column, Column::Name | Column::State);
+        self.descending = !matches!(self.column, Column::Name | Column::State | Column::Category);
         self.arrange();
     }
 
