@@ -5,7 +5,7 @@ import { execFile } from "node:child_process";
 import { existsSync, mkdirSync, readFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { promisify } from "node:util";
-import { alongside, drop, folder, logIn, picture, play, row, until } from "./browser.mjs";
+import { alongside, ask, drop, folder, logIn, picture, play, row, until } from "./browser.mjs";
 import { seededFile } from "./torrents.mjs";
 
 const TRACKER = "10.77.0.8";
@@ -20,7 +20,7 @@ await play("life", {}, async (page) => {
     const dialog = page.getByRole("dialog", { name: "Add torrents" });
     await dialog.getByText("a film.torrent").waitFor();
     await dialog.getByLabel("Folder on the server").fill(dirname(file.path));
-    await dialog.getByLabel("Category").fill("films");
+    await dialog.getByLabel("Category", { exact: true }).fill("films");
     await dialog.getByLabel("Tags").fill("new, rare");
     await dialog.getByRole("button", { name: "Add", exact: true }).click();
 
@@ -33,6 +33,7 @@ await play("life", {}, async (page) => {
     const details = page.getByRole("region", { name: "Details" });
     await details.getByRole("tab", { name: "Trackers" }).click();
     await details.getByText("Works").waitFor();
+    const { hash } = (await ask("GET", "torrents?fields=hash")).torrents[0];
     const home = join(folder, "aria2");
     mkdirSync(home);
     const arguments_ = [
@@ -53,7 +54,13 @@ await play("life", {}, async (page) => {
     const download = promisify(execFile)("aria2c", arguments_, { cwd: home, timeout: 120_000 });
     await details.getByRole("tab", { name: "Peers" }).click();
     await details.getByText("aria2", { exact: false }).waitFor();
-    await details.getByText("Being sent to").waitFor();
+    await details.getByText(/Being sent to/).first().waitFor();
+    const peer = async () => (await ask("GET", `torrents/${hash}/peers`))[0]?.held_by;
+    // no longer than it takes to ask twice: what it waits for changes all the time
+    await ask("PATCH", "settings", { upload_limit: 1 });
+    await until(async () => (await peer()) === "rate limited" || (await peer()), "the daemon says what holds it up");
+    await details.getByText(/eld by a rate limit/).first().waitFor();
+    await ask("PATCH", "settings", { upload_limit: null });
     await until(
         async () => /[KM]iB\/s/.test(await film.locator(".end.up").textContent()) || "no rate",
         "the row shows what is sent",

@@ -64,10 +64,14 @@ async function changes(page) {
     await limits.getByLabel("Upload").fill("2");
     await limits.getByLabel("Ratio", { exact: true }).selectOption("own");
     await limits.getByLabel("Ratio: limit").fill("1.5");
+    await limits.getByLabel("Then").selectOption("Remove it, keep its data");
     await limits.getByRole("button", { name: "Set" }).click();
     await limits.waitFor({ state: "detached" });
     const apple = (await ask("GET", "torrents")).torrents.find(({ name }) => name === "apple");
-    assert.deepEqual([apple.upload_limit, apple.ratio_limit, apple.seeding_limit], [2 * MIB, 1.5, "global"]);
+    assert.deepEqual(
+        [apple.upload_limit, apple.ratio_limit, apple.seeding_limit, apple.limit_action],
+        [2 * MIB, 1.5, "global", "remove"],
+    );
 
     await page.keyboard.press("F2");
     await page.getByRole("dialog", { name: "Rename" }).getByLabel("Name in the list").fill("pear");

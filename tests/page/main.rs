@@ -54,6 +54,11 @@ fn the_list_is_searched_sorted_narrowed_and_changed() {
 }
 
 #[test]
+fn what_is_chosen_for_torrents_holds_in_the_daemon() {
+    isolated(Family::V4, BROWSER, || play("choices"));
+}
+
+#[test]
 fn everything_can_be_done_with_the_keyboard() {
     isolated(Family::V4, BROWSER, || play("keyboard"));
 }

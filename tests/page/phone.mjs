@@ -31,6 +31,7 @@ await play(
         await page.getByRole("button", { name: "Filters" }).first().tap();
         await page.getByRole("navigation", { name: "Filters" }).getByRole("button", { name: "some 2" }).tap();
 
+        await several(page);
         await row(page, "seeded.bin").tap();
         const sheet = page.getByRole("region", { name: "Details" });
         await sheet.getByText("Transfer").waitFor();
@@ -50,6 +51,23 @@ await play(
         await row(page, "seeded.bin").waitFor();
     },
 );
+
+/** A long press selects, taps go on, and what is done is done with all of them. */
+async function several(page) {
+    await row(page, "short").dispatchEvent("contextmenu", { clientX: 100, clientY: 300, bubbles: true });
+    const bar = page.getByRole("toolbar", { name: "Selected torrents" });
+    await row(page, "seeded.bin").tap();
+    await bar.getByText("2 selected").waitFor();
+    assert.equal(await page.getByRole("region", { name: "Details" }).isVisible(), false, "taps select");
+    await fits(page);
+    await picture(page, "phone-several");
+    await bar.getByRole("button", { name: "Stop" }).tap();
+    await row(page, "seeded.bin").getByText("Paused").waitFor();
+    await bar.getByRole("button", { name: "Start" }).tap();
+    await row(page, "seeded.bin").getByText("Seeding").waitFor();
+    await bar.getByRole("button", { name: "Select no more" }).tap();
+    await bar.waitFor({ state: "hidden" });
+}
 
 /** Nothing sticks out to the side. */
 async function fits(page) {

@@ -18,7 +18,7 @@ await play("strangers", {}, async (page, complaints) => {
     });
     await drop(page, { files: [{ name: `${QUOTES}.torrent`, bytes }] });
     const dialog = page.getByRole("dialog", { name: "Add torrents" });
-    await dialog.getByLabel("Category").fill(ATTACK);
+    await dialog.getByLabel("Category", { exact: true }).fill(ATTACK);
     await dialog.getByLabel("Tags").fill(QUOTES);
     await dialog.getByLabel("Start at once").uncheck();
     await dialog.getByRole("button", { name: "Add", exact: true }).click();

@@ -28,8 +28,8 @@ macro_rules! files {
 const FILES: &[(&str, &str)] = files![
     "actions.js", "add.js", "api.js", "app.js", "base.css", "changes.js", "chart.js", "chart_tabs.js", "columns.js", "details.css",
     "details.js", "dialog.js", "dialogs.css", "dom.js", "favicon.svg", "files_tab.js", "filters.js", "format.js", "frame.css", "grid.js",
-    "grid_header.js", "grid_keys.js", "help.js", "history.js", "index.html", "keys.js", "list.css", "listing.js", "menu.js",
-    "overview_tab.js", "page.js", "peers_tab.js", "phone.css", "progress.js", "selection.js", "settings.js", "sidebar.js", "states.js", "status.js",
+    "grid_header.js", "grid_keys.js", "help.js", "history.js", "index.html", "keys.js", "labels.js", "list.css", "listing.js", "menu.js",
+    "overview_tab.js", "page.js", "peers_tab.js", "phone.css", "progress.js", "selecting.js", "selection.js", "settings.js", "sidebar.js", "states.js", "status.js",
     "store.js", "table.js", "theme.js", "toasts.js", "toolbar.js", "torrent_dialogs.js", "totals.js", "trackers_tab.js",
 ];
 

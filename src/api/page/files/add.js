@@ -1,7 +1,8 @@
 // Adding: by button, by dropping files and links anywhere, by pasting.
 
 import * as api from "./api.js";
-import { ask, field, listOf, text, tick } from "./dialog.js";
+import * as change from "./changes.js";
+import { ask, field, listOf, rateField, rateInput, rateOf, text, tick } from "./dialog.js";
 import { button, element, find, icon, isTyping, setText } from "./dom.js";
 import { bytes, counted } from "./format.js";
 import { tell } from "./toasts.js";
@@ -61,20 +62,22 @@ export function addDialog(page, files = [], links = []) {
     });
     area.value = links.join("\n");
     const { settings } = page.store;
+    const folder = text("folder", "", { choices: page.folders() });
+    const category = text("category", "", { choices: page.categories() });
+    const hint = () => (folder.placeholder = page.folderOf(category.value.trim()));
+    category.addEventListener("input", hint);
+    hint();
     return ask({
         title: "Add torrents",
         wide: true,
         body: [
             chosen.node,
             field("Links", area),
-            field(
-                "Folder on the server",
-                text("folder", "", { placeholder: settings?.download_folder ?? "", choices: page.folders() }),
-            ),
+            field("Folder on the server", folder),
             element(
                 "div",
                 { class: "pair" },
-                field("Category", text("category", "", { choices: page.categories() })),
+                field("Category", category),
                 field("Tags", text("tags", "", { choices: page.tags() }), "Separated by commas."),
             ),
             tick("start", "Start at once", settings?.start_added ?? true),
@@ -83,6 +86,26 @@ export function addDialog(page, files = [], links = []) {
                 "The data is already there and right",
                 false,
                 "Sizes are compared now, pieces when they are first served. Unticked: everything is read and checked.",
+            ),
+            element(
+                "details",
+                {},
+                element("summary", {}, "More"),
+                element(
+                    "div",
+                    { class: "more" },
+                    element(
+                        "div",
+                        { class: "pair" },
+                        rateField("Upload limit", rateInput("upload", null)),
+                        rateField("Download limit", rateInput("download", null)),
+                    ),
+                    tick("top", "First in the queue"),
+                    tick("sequential", "Pieces in order", false, "To use it before it is complete; worse for the others."),
+                    tick("ends", "First and last pieces first", false, "To look into it early."),
+                    tick("follow", "Its folder follows its category"),
+                    tick("super", "Super-seeding", false, "Shows each peer other pieces: for the only one who has all of it."),
+                ),
             ),
         ],
         submit: "Add",
@@ -164,18 +187,25 @@ async function addAll(page, chosen, area, form) {
         tags: listOf(elements.tags.value),
         paused: !elements.start.checked,
         trusted: elements.trusted.checked,
+        upload_limit: rateOf(form, "upload") ?? undefined,
+        download_limit: rateOf(form, "download") ?? undefined,
+        sequential: elements.sequential.checked,
+        first_last: elements.ends.checked,
+        auto_managed: elements.follow.checked,
+        super_seed: elements.super.checked,
     };
     if (choice.category) await page.knowCategory(choice.category);
-    const result = { added: 0, here: 0, problems: [], links: [] };
+    const result = { added: [], here: 0, problems: [], links: [] };
     await eachOf(chosen.files.slice(), (entry) => addFile(chosen, entry, choice, result));
     await eachOf(links, (link) => addLink(link, choice, result));
+    if (elements.top.checked && result.added.length > 0) await api.change(result.added, change.queue("top"));
     area.value = result.links.join("\n");
     say(result);
 }
 
 function say({ added, here, problems }) {
     const parts = [];
-    if (added > 0) parts.push(`Added ${counted(added, "torrent")}`);
+    if (added.length > 0) parts.push(`Added ${counted(added.length, "torrent")}`);
     if (here > 0) parts.push(`${counted(here, "torrent")} already here`);
     if (parts.length > 0) tell(parts.join(", "));
     if (problems.length > 0)
@@ -204,7 +234,7 @@ async function addLink(link, choice, result) {
 
 function note(answer, result) {
     if (answer.duplicate) result.here += 1;
-    else result.added += 1;
+    else result.added.push(answer.hash);
 }
 
 async function eachOf(things, work) {

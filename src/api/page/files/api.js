@@ -30,6 +30,10 @@ const LIST_FIELDS = [
     "active_at",
     "queue",
     "forced",
+    "auto_managed",
+    "sequential",
+    "first_last",
+    "super_seed",
     "private",
     "folder",
     "upload_limit",
@@ -61,9 +65,15 @@ export async function call(method, path, body) {
     } catch {
         throw new Refused(0, "The daemon cannot be reached.");
     }
-    if (response.ok) return response.headers.get("content-type")?.includes("json") ? response.json() : null;
+    if (response.ok) return contentOf(response);
     if (response.status === 401 && path !== "login") login.dispatchEvent(new Event("needed"));
     throw new Refused(response.status, await reason(response));
+}
+
+function contentOf(response) {
+    const kind = response.headers.get("content-type") ?? "";
+    if (kind.includes("json")) return response.json();
+    return kind.includes("bittorrent") ? response.blob() : null;
 }
 
 async function reason(response) {
@@ -93,6 +103,9 @@ export const add = async (addition) => (await call("POST", "torrents", addition)
 
 /** One torrent's details: `part` is "files", "peers", "trackers" or "pieces"; none for all of its fields. */
 export const details = (hash, part) => get(part ? `torrents/${hash}/${part}` : `torrents/${hash}`);
+
+/** A torrent's own file, as an address that the browser can save from. */
+export const fileOf = async (hash) => URL.createObjectURL(await call("GET", `torrents/${hash}/torrent`));
 
 /** Everything that the list shows. */
 export const torrents = () => get(`torrents?fields=${LIST_FIELDS}`);

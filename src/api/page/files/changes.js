@@ -14,6 +14,11 @@ export const files = (indexes, priority) => ({ kind: "files", indexes, priority 
 export const category = (text) => ({ kind: "category", category: text });
 export const addTags = (tags) => ({ kind: "add_tags", tags });
 export const removeTags = (tags) => ({ kind: "remove_tags", tags });
+export const autoManaged = (on) => ({ kind: "auto_managed", on });
+export const sequential = (on) => ({ kind: "sequential", on });
+export const firstLast = (on) => ({ kind: "first_last", on });
+export const superSeed = (on) => ({ kind: "super_seed", on });
+export const addPeers = (peers) => ({ kind: "add_peers", peers });
 export const limits = (those) => ({ kind: "limits", ...those });
 export const addTrackers = (urls) => ({ kind: "add_trackers", urls });
 export const removeTrackers = (urls) => ({ kind: "remove_trackers", urls });

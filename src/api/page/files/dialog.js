@@ -38,7 +38,7 @@ export function ask({ title, body, submit, danger = false, wide = false, onsubmi
         document.body.append(dialog);
         dialog.showModal();
         // not the button that closes it, which stands first
-        (form.querySelector(".dialog-body :is(input, textarea, select):not([type=checkbox], .unseen)") ?? send ?? cancel).focus();
+        (form.querySelector(".dialog-body :is(input, textarea, select):not([type=checkbox], [readonly], .unseen)") ?? send ?? cancel).focus();
     });
 }
 

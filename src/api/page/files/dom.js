@@ -98,6 +98,9 @@ export function afterQuiet(milliseconds, work) {
     };
 }
 
+/** The window has no room for columns: a telephone. */
+export const narrow = matchMedia("(max-width: 720px)");
+
 /** A question or another text to type in has the keyboard. */
 export function isTyping(target) {
     return target instanceof HTMLElement && target.closest("input, textarea, select, dialog, [contenteditable]") !== null;

@@ -5,12 +5,13 @@ import * as change from "./changes.js";
 import { Grid } from "./grid.js";
 import { bar, showPart } from "./progress.js";
 import { ask, field, text } from "./dialog.js";
-import { button, element, setText } from "./dom.js";
+import { button, element, narrow, setText } from "./dom.js";
 import { bytes, percent } from "./format.js";
 import { openMenu } from "./menu.js";
 import { complain } from "./toasts.js";
 
 const ROW = 28;
+const CARD_ROW = 62;
 const PRIORITIES = [
     ["high", "High"],
     ["normal", "Normal"],
@@ -39,6 +40,23 @@ function paintProgress({ track, words }, file) {
     setText(words, file.priority === "skip" ? "not wanted" : percent(progress));
 }
 
+/** A whole file in one cell, for narrow windows. */
+const CARD = { id: "card", width: 320, class: "card", make: makeCard, paint: paintCard };
+
+function makeCard(cell) {
+    const name = element("div", { class: "ellipsis" });
+    const progress = element("div", { class: "progress" });
+    const numbers = element("span", { class: "quiet" });
+    cell.append(name, element("div", { class: "card-line" }, progress, numbers));
+    return { name, progress: makeProgress(progress), numbers };
+}
+
+function paintCard({ name, progress, numbers }, file) {
+    setText(name, file.path);
+    paintProgress(progress, file);
+    setText(numbers, `${bytes(file.size)} · ${WORDS[file.priority].toLowerCase()}`);
+}
+
 export class FilesTab {
     #page;
     #torrent = null;
@@ -65,7 +83,9 @@ export class FilesTab {
             onmenu: (x, y) => this.#menu(x, y),
             rowClass: (file) => (file.priority === "skip" ? "faint" : ""),
         });
-        this.grid.setColumns(COLUMNS, ROW);
+        const set = () => (narrow.matches ? this.grid.setColumns([CARD], CARD_ROW, { header: false }) : this.grid.setColumns(COLUMNS, ROW));
+        narrow.addEventListener("change", set);
+        set();
     }
 
     begin() {

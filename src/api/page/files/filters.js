@@ -3,6 +3,7 @@
 import { EVERYTHING } from "./listing.js";
 import { Sidebar } from "./sidebar.js";
 import { button, find, icon } from "./dom.js";
+import { categoriesDialog, manageTagsDialog } from "./labels.js";
 
 export class Filters {
     #page;
@@ -12,7 +13,8 @@ export class Filters {
 
     constructor(page) {
         this.#page = page;
-        this.#sidebar = new Sidebar(find("sidebar"), (name, value) => this.#choose(name, value));
+        const edit = (name) => void (name === "tag" ? manageTagsDialog(page) : categoriesDialog(page));
+        this.#sidebar = new Sidebar(find("sidebar"), (name, value) => this.#choose(name, value), edit);
         this.#search.addEventListener("input", () => this.#choose("text", this.#search.value));
         this.#search.addEventListener("keydown", (event) => this.#key(event));
         const clear = find("clear-search");

@@ -32,7 +32,7 @@ export class Grid {
 
     /**
      * A grid in `host`. Options: `label`; `key` of an item; `onselect()`, `onopen(item)`, `onmenu(x, y)` and `onkey(event)`
-     * (true if it was used); `sort` and `onsort(column)`; `onwidth(column, width)`; `rowClass(item)`.
+     * (true if it was used); `toggles()` (true if a plain click selects one more); `sort` and `onsort(column)`; `onwidth(column, width)`; `rowClass(item)`.
      */
     constructor(host, options) {
         this.#options = options;
@@ -198,7 +198,7 @@ export class Grid {
         if (!item) return this.select(null);
         const key = this.#options.key(item);
         if (event.shiftKey) this.selection.reach(key, this.keys());
-        else if (event.ctrlKey || event.metaKey) this.selection.toggle(key);
+        else if (event.ctrlKey || event.metaKey || this.#options.toggles?.()) this.selection.toggle(key);
         else this.selection.only(key);
         this.selected();
         if (!event.shiftKey && !event.ctrlKey && !event.metaKey) this.#options.onclick?.(item);

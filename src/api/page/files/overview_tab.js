@@ -4,6 +4,7 @@ import * as api from "./api.js";
 import { activity, activityText, remaining } from "./status.js";
 import { bar, showPart } from "./progress.js";
 import { element, icon, setIcon, setText } from "./dom.js";
+import { ENOUGH } from "./settings.js";
 import { bytes, counted, duration, limit, moment, percent, ratio, rateOrZero, whole } from "./format.js";
 
 /** Columns of facts: title, and for each fact its label and its words. */
@@ -24,7 +25,7 @@ const FACTS = [
         [
             ["Peers", (t) => `${whole(t.peers)}, of them ${counted(t.seeds, "seed")}`],
             ["Sent to", (t) => whole(t.unchoked)],
-            ["In the swarm", (t) => `${whole(t.swarm_seeds)} seeds, ${whole(t.swarm_leechers)} others`],
+            ["In the swarm", (t) => `${t.swarm_seeds === null ? "–" : counted(t.swarm_seeds, "seed")}, ${whole(t.swarm_leechers)} others`],
             [
                 "Availability",
                 (t) => (t.availability_per_mille === undefined ? "–" : (t.availability_per_mille / 1000).toFixed(2)),
@@ -50,7 +51,7 @@ const FACTS = [
             ["Size", (t) => `${bytes(t.size)} in ${counted(t.files ?? 0, "file")}`],
             ["Pieces", (t) => (t.pieces ? `${whole(t.pieces)} of ${bytes(t.piece_length)}` : "–")],
             ["Folder", (t) => t.folder],
-            ["Category", (t) => t.category || "–"],
+            ["Category", (t) => (t.category || "–") + (t.auto_managed ? ", its folder is followed" : "")],
             ["Tags", (t) => t.tags.join(", ") || "–"],
             ["Private", (t) => (t.private ? "yes" : "no")],
         ],
@@ -58,11 +59,38 @@ const FACTS = [
     [
         null,
         [
+            ["Seeded until", enough],
+            ["Options", options],
             ["Hash", (t) => t.hash],
             ["Comment", (t) => t.comment || "–"],
         ],
     ],
 ];
+
+/** How it is fetched and seeded, where that is not as usual. */
+function options(torrent) {
+    const names = [
+        ["forced", "past the queue"],
+        ["super_seed", "super-seeding"],
+        ["sequential", "pieces in order"],
+        ["first_last", "first and last pieces first"],
+    ];
+    return names.filter(([name]) => torrent[name]).map(([, words]) => words).join(", ") || "–";
+}
+
+/** When it has been seeded enough, where that is not as in the settings, and what follows. */
+function enough(torrent) {
+    const limits = [
+        ["ratio", torrent.ratio_limit, ""],
+        ["seeding", torrent.seeding_limit, " min"],
+        ["idle", torrent.idle_limit, " min"],
+    ]
+        .filter(([, limit]) => limit !== undefined && limit !== "global")
+        .map(([name, limit, unit]) => `${name} ${limit}${limit === "unlimited" ? "" : unit}`);
+    const action = ENOUGH.find(([name]) => name === torrent.limit_action)?.[1];
+    const words = limits.join(", ") || "as in the settings";
+    return action ? `${words}; ${action.charAt(0).toLowerCase()}${action.slice(1)}` : words;
+}
 
 function both(all, session) {
     return session === undefined ? bytes(all) : `${bytes(all)} (${bytes(session)} this run)`;

@@ -8,12 +8,14 @@ import { Keys } from "./keys.js";
 import { ListStates } from "./states.js";
 import { Listing } from "./listing.js";
 import { Rates, Totals } from "./totals.js";
+import { Selecting } from "./selecting.js";
 import { Store } from "./store.js";
 import { Table } from "./table.js";
 import { Toolbar } from "./toolbar.js";
 import { acceptEverywhere } from "./add.js";
 import { menuEntries } from "./actions.js";
 import { openMenu } from "./menu.js";
+import { ratesDialog } from "./settings.js";
 import { startTheme } from "./theme.js";
 import { afterQuiet, eachFrame, find } from "./dom.js";
 import { bytes } from "./format.js";
@@ -43,18 +45,20 @@ export class Page {
             onwidth: (column, width) => this.table.setWidth(column, width),
             oncolumns: (x, y) => this.table.openColumns(x, y),
             onselect: () => this.#selected(),
-            onclick: (torrent) => this.table.narrow && this.details.open(torrent),
+            toggles: () => this.selecting.on,
+            onclick: (torrent) => this.table.narrow && !this.selecting.on && this.details.open(torrent),
             onopen: (torrent) => this.toggleDetails(torrent),
-            onmenu: (x, y) => openMenu(x, y, menuEntries(this), this.grid.node),
+            onmenu: (x, y) => this.#menu(x, y),
             onkey: (event) => this.keys.use(event),
         });
         this.table = new Table(this);
         this.details = new Details(this, find("details"));
         this.filters = new Filters(this);
         this.toolbar = new Toolbar(this);
+        this.selecting = new Selecting(this);
         this.keys = new Keys(this);
         this.states = new ListStates(this, find("list"));
-        this.rates = new Rates(find("rates"));
+        this.rates = new Rates(find("rates"), () => ratesDialog(this));
         this.totals = new Totals(find("totals"));
         this.toggleTheme = startTheme(() => this.#update());
         this.#listen();
@@ -105,6 +109,7 @@ export class Page {
         this.listing.note(detail);
         if (detail.removed.length > 0) {
             this.grid.selection.retain((hash) => this.store.torrents.has(hash));
+            this.#selected();
             if (this.details.torrent && !this.store.torrents.has(this.details.torrent.hash)) this.details.close();
         }
         this.#stale = true;
@@ -127,6 +132,7 @@ export class Page {
         }
         this.grid.repaint();
         this.rates.show(this.store);
+        this.toolbar.showRates();
         this.details.show();
         this.states.show();
         this.#showTotals();
@@ -141,8 +147,15 @@ export class Page {
         this.totals.show({ totals, all: torrents.size, shown: this.listing.order.length, selected });
     }
 
+    /** On a telephone a long press selects. */
+    #menu(x, y) {
+        if (this.table.narrow && !this.selecting.on) this.selecting.start();
+        else openMenu(x, y, menuEntries(this), this.grid.node);
+    }
+
     #selected() {
         this.toolbar.show();
+        this.selecting.show();
         this.#showTotals();
         const torrent = this.store.torrents.get(this.grid.selection.focus);
         if (torrent && this.details.torrent && this.grid.selection.has(torrent.hash)) this.details.open(torrent);
@@ -176,6 +189,13 @@ export class Page {
         const categories = this.store.settings?.categories ?? {};
         if (name === "" || name in categories) return;
         await this.store.change({ categories: { [name]: {} } });
+    }
+
+    /** Where content of a category goes; of none, what holds for all. */
+    folderOf(category) {
+        const { download_folder: downloads = "", categories = {} } = this.store.settings ?? {};
+        if (category === "") return downloads;
+        return categories[category]?.folder ?? `${downloads}/${category}`;
     }
 
     /** Folders that were chosen before. */

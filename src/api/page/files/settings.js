@@ -8,7 +8,8 @@ const DAYS = ["Sun", "Mon", "Tue", "Wed", "Thu", "Fri", "Sat"];
 const EVERY_DAY = 127;
 const GIB = 2 ** 30;
 
-const ACTIONS = [
+/** What is done with a torrent that was seeded enough. */
+export const ENOUGH = [
     ["pause", "Stop it"],
     ["remove", "Remove it, keep its data"],
     ["remove_with_data", "Remove it with its data"],
@@ -26,7 +27,7 @@ export async function settingsDialog(page) {
     return ask({
         title: "Settings",
         wide: true,
-        body: [rates(settings), alternative(settings), queue(settings), enough(settings), folders(settings), budget(settings)],
+        body: [rates(settings), alternative(settings), queue(settings), enough(settings), folders(settings), trackers(settings), budget(settings)],
         submit: "Save",
         onsubmit: async (form) => {
             await page.store.change(read(form, settings));
@@ -41,6 +42,30 @@ function group(title, ...children) {
 
 function pair(...children) {
     return element("div", { class: "pair" }, ...children);
+}
+
+/** Asks for the rates alone, which are changed most. */
+export async function ratesDialog(page) {
+    try {
+        await page.store.refreshSettings();
+    } catch (error) {
+        return complain(error);
+    }
+    const { settings } = page.store;
+    const limited = (name, label) => rateField(label, rateInput(name, settings[name]));
+    return ask({
+        title: "Rate limits of all torrents",
+        body: [
+            element("div", { class: "pair" }, limited("upload_limit", "Upload"), limited("download_limit", "Download")),
+            tick("alternative", "The alternative rates hold now", settings.alternative),
+            pair(
+                limited("alternative_upload_limit", "Alternative upload"),
+                limited("alternative_download_limit", "Alternative download"),
+            ),
+        ],
+        submit: "Set",
+        onsubmit: (form) => page.store.change(changed({ alternative: form.elements.alternative.checked, ...ratesOf(form) }, settings)),
+    });
 }
 
 function rates(settings) {
@@ -112,7 +137,7 @@ function enough(settings) {
         pair(most("ratio_limit", "Ratio", { step: "any" }), most("seeding_limit", "Minutes of seeding")),
         pair(
             most("idle_limit", "Minutes without a byte sent"),
-            field("Then", choose("limit_action", ACTIONS, settings.limit_action)),
+            field("Then", choose("limit_action", ENOUGH, settings.limit_action)),
         ),
     );
 }
@@ -131,7 +156,20 @@ function folders(settings) {
             text("incomplete_folder", settings.incomplete_folder ?? "", { placeholder: "in their place from the start" }),
         ),
         lines("watch_folders", "Watched for torrent files", "One a line."),
+        element("p", { class: "hint" }, allowed(settings)),
     );
+}
+
+/** Where content may be is the owner's to say, in the file. */
+function allowed({ roots, download_folder: downloads }) {
+    const folders = [...new Set([downloads, ...roots])].join(", ");
+    return `Content may be in ${folders}, in folders of categories, and below these. More are allowed by folders.roots in config.toml.`;
+}
+
+function trackers(settings) {
+    const area = element("textarea", { name: "added_trackers", rows: "2", spellcheck: "false" });
+    area.value = settings.added_trackers.join("\n");
+    return group("Trackers", field("Added to public torrents", area, "One a line."));
 }
 
 function budget(settings) {
@@ -169,14 +207,11 @@ function read(form, before) {
         limit_action: elements.limit_action.value,
         download_folder: elements.download_folder.value.trim(),
         incomplete_folder: elements.incomplete_folder.value.trim() || null,
-        watch_folders: elements.watch_folders.value
-            .split("\n")
-            .map((line) => line.trim())
-            .filter(Boolean),
+        watch_folders: linesOf(elements.watch_folders.value),
+        added_trackers: linesOf(elements.added_trackers.value),
         budget: budgetOf(form),
     };
-    for (const name of ["upload_limit", "download_limit", "alternative_upload_limit", "alternative_download_limit"])
-        settings[name] = rateOf(form, name);
+    Object.assign(settings, ratesOf(form));
     for (const name of [
         "connections",
         "connections_per_torrent",
@@ -190,10 +225,25 @@ function read(form, before) {
     ]) {
         settings[name] = numberOf(form, name);
     }
-    const changed = Object.entries(settings).filter(
-        ([name, value]) => JSON.stringify(value) !== JSON.stringify(before[name] ?? null),
-    );
-    return Object.fromEntries(changed);
+    return changed(settings, before);
+}
+
+function ratesOf(form) {
+    const names = ["upload_limit", "download_limit", "alternative_upload_limit", "alternative_download_limit"];
+    return Object.fromEntries(names.map((name) => [name, rateOf(form, name)]));
+}
+
+/** What is other than `before`. */
+function changed(settings, before) {
+    const isOther = ([name, value]) => JSON.stringify(value) !== JSON.stringify(before[name] ?? null);
+    return Object.fromEntries(Object.entries(settings).filter(isOther));
+}
+
+function linesOf(value) {
+    return value
+        .split("\n")
+        .map((line) => line.trim())
+        .filter(Boolean);
 }
 
 function schedule(elements) {

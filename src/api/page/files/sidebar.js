@@ -1,13 +1,14 @@
 // Filters with how many torrents each would show.
 
 import { STATES } from "./status.js";
-import { element, icon, setText } from "./dom.js";
+import { button, element, icon, setText } from "./dom.js";
 import { whole } from "./format.js";
 
-/** Groups below the states: what is narrowed, the title, the word for torrents that have none. */
+/** Groups below the states: what is narrowed, the title, the word for torrents that have none; `edit` names the button of those
+ * that are the owner's to make, which are there without entries too. */
 const GROUPS = [
-    { name: "category", title: "Categories", none: "None", icon: "category" },
-    { name: "tag", title: "Tags", none: "None", icon: "tag" },
+    { name: "category", title: "Categories", none: "None", icon: "category", edit: "Edit categories" },
+    { name: "tag", title: "Tags", none: "None", icon: "tag", edit: "Edit tags" },
     { name: "tracker", title: "Trackers", none: "None", icon: "tracker" },
 ];
 
@@ -16,18 +17,20 @@ export class Sidebar {
     #choose;
     #groups = new Map();
 
-    /** In `host`; `choose(name, value)` is called when one is clicked. */
-    constructor(host, choose) {
+    /** In `host`; `choose(name, value)` is called when one is clicked, `edit(name)` when a group is to be changed. */
+    constructor(host, choose, edit) {
         this.#host = host;
         this.#choose = choose;
         this.#group("state", "State");
-        for (const { name, title } of GROUPS) this.#group(name, title);
+        for (const { name, title, edit: label } of GROUPS) this.#group(name, title, label && { label, run: () => edit(name) });
     }
 
-    #group(name, title) {
+    #group(name, title, edit) {
         const list = element("ul", { role: "list" });
         const id = `filter-${name}`;
-        const node = element("section", { "aria-labelledby": id }, element("h2", { id }, title), list);
+        const pen = edit && button({ label: edit.label, icon: "rename", iconOnly: true, onclick: edit.run });
+        const head = element("div", { class: "filter-head" }, element("h2", { id }, title), pen);
+        const node = element("section", { "aria-labelledby": id }, head, list);
         list.addEventListener("keydown", (event) => step(list, event));
         this.#groups.set(name, { node, list, entries: new Map() });
         this.#host.append(node);
@@ -48,7 +51,7 @@ export class Sidebar {
             filter.state,
         );
         const known = { category: Object.keys(settings?.categories ?? {}), tag: settings?.tags ?? [], tracker: [] };
-        for (const { name, none, icon: picture } of GROUPS) {
+        for (const { name, none, icon: picture, edit } of GROUPS) {
             const values = [...new Set([...counts[name].keys(), ...known[name]])].sort(
                 (a, b) => (a === "") - (b === "") || a.localeCompare(b),
             );
@@ -59,13 +62,13 @@ export class Sidebar {
                 count: counts[name].get(value) ?? 0,
             }));
             const useful = entries.some(({ value }) => value !== "");
-            this.#fill(name, useful ? entries : [], filter[name]);
+            this.#fill(name, useful ? entries : [], filter[name], edit !== undefined);
         }
     }
 
-    #fill(name, entries, chosen) {
+    #fill(name, entries, chosen, stays = false) {
         const group = this.#groups.get(name);
-        group.node.hidden = entries.length === 0;
+        group.node.hidden = entries.length === 0 && !stays;
         const wanted = new Set(entries.map(({ value }) => value));
         for (const [value, { node }] of group.entries) {
             if (wanted.has(value)) continue;
@@ -84,8 +87,8 @@ export class Sidebar {
 
     #entry(name, group, { value, label, picture }) {
         const count = element("span", { class: "count" });
-        const pressed = () => button.getAttribute("aria-pressed") === "true";
-        const button = element(
+        const pressed = () => node.getAttribute("aria-pressed") === "true";
+        const node = element(
             "button",
             {
                 type: "button",
@@ -97,7 +100,7 @@ export class Sidebar {
             element("span", { class: "ellipsis" }, label),
             count,
         );
-        const entry = { node: element("li", {}, button), button, count };
+        const entry = { node: element("li", {}, node), button: node, count };
         group.entries.set(value, entry);
         return entry;
     }

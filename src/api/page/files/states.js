@@ -1,7 +1,7 @@
-// What stands in place of rows when there are none, and the banner of a lost connection.
+// What stands in place of rows when there are none; the banners of a lost connection and of what the owner has to mend.
 
 import { action, perform } from "./actions.js";
-import { button, element, find, icon } from "./dom.js";
+import { button, element, find, icon, setText } from "./dom.js";
 
 /** Rows that hint at a list while it is loaded. */
 const SHADOWS = 12;
@@ -10,6 +10,8 @@ export class ListStates {
     #page;
     #node = element("div", { class: "list-state" });
     #shown = "";
+    #trouble = find("trouble");
+    #troubleText = element("span");
     #banner = find("lost");
     #bannerText = element("span");
     #timer = 0;
@@ -18,6 +20,7 @@ export class ListStates {
         this.#page = page;
         host.append(this.#node);
         const retry = button({ label: "Try now", kind: "secondary small", onclick: () => page.store.start() });
+        this.#trouble.append(icon("warning"), this.#troubleText);
         this.#banner.append(icon("warning"), this.#bannerText, retry);
     }
 
@@ -25,6 +28,9 @@ export class ListStates {
         const { store } = this.#page;
         const lost = store.connection === "lost";
         this.#banner.hidden = !lost;
+        const { trouble } = store.totals;
+        this.#trouble.hidden = !trouble;
+        if (trouble) setText(this.#troubleText, trouble);
         document.body.classList.toggle("stale", lost);
         clearInterval(this.#timer);
         if (lost) {

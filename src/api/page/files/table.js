@@ -2,21 +2,20 @@
 
 import { CARD, COLUMNS, FIRST_COLUMNS } from "./columns.js";
 import { openMenu, openUnder } from "./menu.js";
-import { remember, remembered } from "./dom.js";
+import { narrow, remember, remembered } from "./dom.js";
 
 const ROW = 34;
 const CARD_ROW = 88;
 
 export class Table {
     #page;
-    #narrow = matchMedia("(max-width: 720px)");
     #shown = remembered("columns", FIRST_COLUMNS);
     #widths = remembered("widths", {});
     #columns = COLUMNS.map((column) => ({ ...column, width: this.#widths[column.id] ?? column.width }));
 
     constructor(page) {
         this.#page = page;
-        this.#narrow.addEventListener("change", () => this.set());
+        narrow.addEventListener("change", () => this.set());
         this.set();
     }
 
@@ -28,7 +27,7 @@ export class Table {
 
     /** Cards are shown. */
     get narrow() {
-        return this.#narrow.matches;
+        return narrow.matches;
     }
 
     set() {

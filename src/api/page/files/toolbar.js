@@ -6,11 +6,13 @@ import { currentTheme } from "./theme.js";
 import { helpDialog } from "./help.js";
 import { openUnder } from "./menu.js";
 import { settingsDialog } from "./settings.js";
+import { complain, tell } from "./toasts.js";
 
 export class Toolbar {
     #page;
     #actions;
     #more;
+    #slow;
 
     constructor(page) {
         this.#page = page;
@@ -54,6 +56,7 @@ export class Toolbar {
         });
         setIcon(theme.firstChild, currentTheme() === "dark" ? "light" : "dark");
         const help = tool("Keyboard", "help", helpDialog);
+        this.#slow = tool("Alternative rates", "slow", () => this.#toggleSlow());
         const settings = tool("Settings", "settings", () => settingsDialog(page));
         const logout = tool("Log out", "logout", () => page.onlogout());
         const all = button({
@@ -64,13 +67,25 @@ export class Toolbar {
             "aria-haspopup": "menu",
             onclick: () => openUnder(all, this.#phoneEntries()),
         });
-        return [columns, settings, theme, help, logout, all];
+        return [columns, this.#slow, settings, theme, help, logout, all];
+    }
+
+    /** Between the usual limits of rates and the alternative ones. */
+    async #toggleSlow() {
+        const { store } = this.#page;
+        try {
+            await store.change({ alternative: !store.totals.alternative });
+            tell(store.settings.alternative ? "Alternative rates hold" : "Usual rates hold");
+        } catch (error) {
+            complain(error);
+        }
     }
 
     #phoneEntries() {
         const page = this.#page;
         return [
             { label: "Sort…", icon: "active", run: () => page.table.openUnder(find("tools")) },
+            { label: "Alternative rates", checked: Boolean(page.store.totals.alternative), run: () => this.#toggleSlow() },
             { label: "Settings", icon: "settings", run: () => settingsDialog(page) },
             { label: "Light or dark", icon: "dark", run: () => page.toggleTheme() },
             { label: "Log out", icon: "logout", run: () => page.onlogout() },
@@ -82,5 +97,11 @@ export class Toolbar {
         const selected = this.#page.selected().length;
         for (const { known, node } of this.#actions) node.disabled = !isPossible(known, selected);
         this.#more.disabled = selected === 0;
+    }
+
+    /** Shows which rates hold. */
+    showRates() {
+        const pressed = String(Boolean(this.#page.store.totals.alternative));
+        if (this.#slow.getAttribute("aria-pressed") !== pressed) this.#slow.setAttribute("aria-pressed", pressed);
     }
 }

@@ -6,6 +6,7 @@ import { ask, choose, field, listOf, numberInput, numberOf, rateField, rateInput
 import { bytes, counted, whole } from "./format.js";
 import { complain } from "./toasts.js";
 import { element, icon } from "./dom.js";
+import { ENOUGH } from "./settings.js";
 
 /** Names that are listed one by one in a question. */
 const NAMED = 5;
@@ -165,6 +166,7 @@ export async function limitsDialog(page, torrents) {
             limitField("ratio", "Ratio", first.ratio_limit, "Sent for each byte.", { step: "any" }),
             limitField("seeding", "Seeding time", first.seeding_limit, "Minutes."),
             limitField("idle", "Idle time", first.idle_limit, "Minutes of seeding without a byte sent."),
+            field("Then", choose("action", [["", "As in the settings"], ...ENOUGH], first.limit_action ?? "")),
             field("Peers", numberInput("peers", first.peer_limit ?? "", { placeholder: "as in the settings" })),
         ],
         submit: "Set",
@@ -177,6 +179,7 @@ export async function limitsDialog(page, torrents) {
                     ratio_limit: limitOf(form, "ratio"),
                     seeding_limit: limitOf(form, "seeding"),
                     idle_limit: limitOf(form, "idle"),
+                    limit_action: form.elements.action.value || null,
                     peer_limit: numberOf(form, "peers"),
                 }),
             ),

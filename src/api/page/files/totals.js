@@ -10,18 +10,21 @@ const SHOWN = 120;
 /** Milliseconds between questions about memory. */
 const ENGINE_EVERY = 5_000;
 
-/** Both rates and their chart. A click tells `onclick`. */
+/** Both rates and their chart. A click asks for their limits. */
 export class Rates {
     #down = element("span", { class: "number" });
     #up = element("span", { class: "number" });
     #canvas = element("canvas", { class: "spark", "aria-hidden": "true" });
 
-    constructor(host) {
-        host.append(
+    constructor(host, onclick) {
+        const limits = element(
+            "button",
+            { type: "button", class: "plain rates-button", title: "Rates of all torrents: click for limits", onclick },
             this.#canvas,
-            element("div", { class: "rate down", title: "Received, all torrents" }, icon("down"), element("span", { class: "unseen" }, "Down "), this.#down),
-            element("div", { class: "rate up", title: "Sent, all torrents" }, icon("up"), element("span", { class: "unseen" }, "Up "), this.#up),
+            element("span", { class: "rate down" }, icon("down"), element("span", { class: "unseen" }, "Down "), this.#down),
+            element("span", { class: "rate up" }, icon("up"), element("span", { class: "unseen" }, "Up "), this.#up),
         );
+        host.append(limits);
     }
 
     show(store) {

@@ -30,7 +30,7 @@ export class TrackersTab {
             }),
         );
         this.empty = element("p", { class: "empty-line" }, "No tracker.");
-        const table = element("table", {}, element("thead", {}, element("tr", {}, ...head)), this.rows);
+        const table = element("table", { class: "trackers" }, element("thead", {}, element("tr", {}, ...head)), this.rows);
         this.node = element("div", { class: "stack" }, bar, element("div", { class: "panel-scroll" }, table, this.empty));
     }
 
