@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use sower::ids::InfoHash;
 use sower::metainfo::{Builder, Metainfo};
-use sower::session::seedbox::{About, Choice, FilePriority, LimitChoice, Place};
+use sower::session::seedbox::{About, Choice, FilePriority, LimitAction, LimitChoice, Place};
 use sower::session::state::{Loaded, PersistentNumbers, Record, Store};
 
 /// A small torrent, another one for each number, and its file.
@@ -81,6 +81,7 @@ pub(crate) fn full_record() -> Record {
         ratio_limit: LimitChoice::At(1.5),
         seeding_limit: LimitChoice::Unlimited,
         idle_limit: LimitChoice::At(u32::MAX),
+        limit_action: Some(LimitAction::SuperSeed),
         peer_limit: Some(7),
         sequential: true,
         first_last: true,
