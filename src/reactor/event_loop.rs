@@ -225,7 +225,8 @@ impl<D: Driver> EventLoop<D> {
                 Command::Pieces { id, reply } => reply(self.shard.pieces(id)),
                 Command::Attach(attachment) => self.attach(attachment, now),
                 Command::Publish { id, files } => self.shard.publish(id, files),
-                Command::SuperSeed { id } => self.shard.super_seed(id),
+                Command::SuperSeed { id, on: true } => self.shard.super_seed(id),
+                Command::SuperSeed { id, on: false } => self.shard.end_super_seed(id),
                 Command::Withdraw { id, reason } => {
                     self.failures.retain(|(failed, _)| *failed != id);
                     self.withdraw(id, reason);

@@ -94,10 +94,12 @@ pub enum Command {
         /// Its files.
         files: Arc<PathIndex>,
     },
-    /// Show a torrent's pieces one by one, from its first peer on (BEP 16).
+    /// Show a torrent's pieces one by one, to those who connect from now on (BEP 16), or all of them again.
     SuperSeed {
         /// Which.
         id: TorrentId,
+        /// One by one.
+        on: bool,
     },
     /// Serve a torrent no more.
     Withdraw {

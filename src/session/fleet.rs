@@ -245,10 +245,10 @@ impl Fleet {
         (0..self.reactors.len()).for_each(|reactor| self.order(reactor, Command::Publish { id, files: files.clone() }));
     }
 
-    /// Shows a torrent's pieces one by one, from its first peer on. What one reactor shows another does not know, so there
-    /// should be one.
-    pub fn super_seed(&mut self, id: TorrentId) {
-        (0..self.reactors.len()).for_each(|reactor| self.order(reactor, Command::SuperSeed { id }));
+    /// Shows a torrent's pieces one by one to those who connect from now on, or all of them again. What one reactor shows another does
+    /// not know, so there should be one.
+    pub fn super_seed(&mut self, id: TorrentId, on: bool) {
+        (0..self.reactors.len()).for_each(|reactor| self.order(reactor, Command::SuperSeed { id, on }));
     }
 
     /// Serves a torrent no more.

@@ -249,7 +249,7 @@ impl Session {
     fn serve(&mut self, id: TorrentId, metainfo: &Metainfo, content: &Arc<Content>) {
         self.fleet.serve(id, &serving(metainfo, content));
         if self.super_seed {
-            self.fleet.super_seed(id);
+            self.fleet.super_seed(id, true);
         }
         self.publish(id, metainfo);
     }

@@ -62,11 +62,17 @@ impl Shown {
 }
 
 impl Shard {
-    /// Seeds a complete torrent that nobody is connected to yet by showing pieces one by one.
+    /// Seeds a complete torrent by showing pieces one by one, to those who connect from now on.
     pub fn super_seed(&mut self, id: TorrentId) {
-        if let Some(swarm) = self.swarms.get_mut(&id).filter(|swarm| swarm.download.is_none()) {
+        let goes_on = self.is_super_seeding(id);
+        if let Some(swarm) = self.swarms.get_mut(&id).filter(|swarm| swarm.download.is_none() && !goes_on) {
             swarm.super_seed = Some(SuperSeed::default());
         }
+    }
+
+    /// Seeds it as others do, as when a second seed appears: what was hidden is told.
+    pub fn end_super_seed(&mut self, id: TorrentId) {
+        self.second_seed(id);
     }
 
     /// Whether a torrent still is super-seeded.

@@ -100,8 +100,8 @@ impl Keeper {
     pub(super) fn super_seed(&mut self, id: TorrentId, super_seed: bool) {
         self.choose(id, |choice| choice.super_seed = super_seed);
         let running = self.torrents.get(&id).and_then(|kept| kept.running);
-        if let Some(running) = running.filter(|_| super_seed) {
-            self.session.fleet.super_seed(running);
+        if let Some(running) = running {
+            self.session.fleet.super_seed(running, super_seed);
         }
     }
 

@@ -223,7 +223,7 @@ impl Keeper {
         self.set_limits(id);
         let choice = self.row(id).map(|row| row.choice.clone()).unwrap_or_default();
         if choice.super_seed {
-            self.session.fleet.super_seed(running);
+            self.session.fleet.super_seed(running, true);
         }
     }
 

@@ -91,6 +91,19 @@ fn what_was_not_shown_is_refused() {
 }
 
 #[test]
+fn its_owner_ends_it_and_begins_it_anew_with_those_who_come_then() {
+    let mut world = world();
+    let (a, _) = leecher(&mut world);
+    world.shard.super_seed(FIRST);
+    assert!(world.shard.is_super_seeding(FIRST), "it goes on");
+    world.shard.end_super_seed(FIRST);
+    world.pass(6);
+    assert_eq!(shown(&mut world, a).len(), PIECES as usize - 1, "all that was hidden is told");
+    world.shard.super_seed(FIRST);
+    assert_eq!(leecher(&mut world).1.len(), 1);
+}
+
+#[test]
 fn it_is_over_when_a_second_seed_appears_and_everything_is_told() {
     let mut world = world();
     let (key, pieces) = leecher(&mut world);
