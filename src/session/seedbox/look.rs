@@ -174,7 +174,8 @@ impl Look {
             }
         }
         let mut warnings: Vec<String> = stock.warnings.iter().map(ToString::to_string).collect();
-        if let Err(error) = make_folder(&content).and_then(|()| target.make(&stock)) {
+        let made = content.make_folder().map_err(CheckpointError::from);
+        if let Err(error) = made.and_then(|()| target.make(&stock)) {
             match error {
                 CheckpointError::Note(error) => warnings.push(error.to_string()),
                 error => return Found::Failed(error.to_string()),
@@ -199,14 +200,6 @@ impl Look {
         };
         Found::Partial(Box::new(Part { download, have, wanted, left, warnings }))
     }
-}
-
-fn make_folder(content: &Content) -> Result<(), CheckpointError> {
-    let root = content.root();
-    std::fs::create_dir_all(root).map_err(|error| {
-        let first = content.stored().next().unwrap_or(crate::ids::FileIndex(0));
-        CheckpointError::from(content.fault(first, Cause::of_write(error)))
-    })
 }
 
 /// Files that are not there are absent even if nobody knows what they were.

@@ -16,11 +16,11 @@ pub(in crate::session) fn content_of(torrent: &Metainfo, choice: &Choice) -> Con
     let renamed =
         |index: u32| choice.renamed_files.iter().find(|(file, _)| *file == index).map(|(_, path)| path.clone());
     if torrent.is_single_file() {
-        let mut content = Content::empty(&choice.folder);
+        let mut content = Content::within(&choice.folder, Path::new(""));
         content.push(&renamed(0).unwrap_or_else(name), torrent.geometry().total());
         return content;
     }
-    let mut content = Content::empty(&choice.folder.join(name()));
+    let mut content = Content::within(&choice.folder, &name());
     for (file, index) in torrent.files().iter().zip(0..) {
         match file.is_padding() {
             true => content.push_padding(file.length()),

@@ -9,7 +9,7 @@ use std::io;
 use std::os::fd::OwnedFd;
 use std::path::Path;
 
-use rustix::fs::{CWD, Mode, OFlags};
+use rustix::fs::{Mode, OFlags};
 use rustix::io::Errno;
 
 use super::Cause;
@@ -17,34 +17,21 @@ use super::open::{FOLDER, WRITE, beneath, cause, regular};
 
 const NEW: OFlags = WRITE.union(OFlags::CREATE).union(OFlags::EXCL);
 
-/// Opens the regular file `path` below `root` for reading and writing. Makes it, the folders on its way and the root, where they
-/// are not there; not what the root lies in.
-pub(super) fn create(root: &Path, path: &Path) -> Result<File, Cause> {
-    let root = open_root(root).map_err(write_cause)?;
-    let opened = match beneath(&root, path, WRITE) {
-        Err(Errno::NOENT) => make(&root, path),
+/// Opens the regular file `path` below `root` for reading and writing. Makes it and the folders on its way where they are not there.
+pub(super) fn create(root: &OwnedFd, path: &Path) -> Result<File, Cause> {
+    let opened = match beneath(root, path, WRITE) {
+        Err(Errno::NOENT) => make(root, path),
         done => done,
     };
     regular(opened.map_err(write_cause)?)
 }
 
 /// Opens the regular file `path` below `root`, if it is there, for reading and writing.
-pub(super) fn open_to_write(root: &Path, path: &Path) -> Result<File, Cause> {
-    let root = rustix::fs::openat(CWD, root, FOLDER, Mode::empty()).map_err(cause)?;
-    regular(beneath(&root, path, WRITE).map_err(|error| match error {
+pub(super) fn open_to_write(root: &OwnedFd, path: &Path) -> Result<File, Cause> {
+    regular(beneath(root, path, WRITE).map_err(|error| match error {
         Errno::NOENT => Cause::Missing,
         error => write_cause(error),
     })?)
-}
-
-pub(super) fn open_root(root: &Path) -> rustix::io::Result<OwnedFd> {
-    match rustix::fs::openat(CWD, root, FOLDER, Mode::empty()) {
-        Err(Errno::NOENT) => {
-            made(rustix::fs::mkdirat(CWD, root, Mode::from_raw_mode(0o777)))?;
-            rustix::fs::openat(CWD, root, FOLDER.union(OFlags::NOFOLLOW), Mode::empty())
-        }
-        done => done,
-    }
 }
 
 fn make(root: &OwnedFd, path: &Path) -> rustix::io::Result<OwnedFd> {
@@ -73,7 +60,7 @@ pub(super) fn folder_of(root: &OwnedFd, path: &Path) -> rustix::io::Result<Owned
 }
 
 /// Opens the folder `path`, made if need be.
-fn folder(root: &OwnedFd, path: &Path) -> rustix::io::Result<OwnedFd> {
+pub(super) fn folder(root: &OwnedFd, path: &Path) -> rustix::io::Result<OwnedFd> {
     match beneath(root, path, FOLDER) {
         Err(Errno::NOENT) => {}
         done => return done,
@@ -88,7 +75,7 @@ fn folder(root: &OwnedFd, path: &Path) -> rustix::io::Result<OwnedFd> {
 }
 
 /// Another may have been faster.
-fn made(result: rustix::io::Result<()>) -> rustix::io::Result<()> {
+pub(super) fn made(result: rustix::io::Result<()>) -> rustix::io::Result<()> {
     if result == Err(Errno::EXIST) { Ok(()) } else { result }
 }
 
@@ -122,6 +109,11 @@ mod tests {
     use std::os::unix::fs::symlink;
 
     use super::*;
+
+    fn create(root: &Path, path: &Path) -> Result<File, Cause> {
+        let root = rustix::fs::open(root, FOLDER, Mode::empty()).expect("a folder");
+        super::create(&root, path)
+    }
     use crate::storage::content::open::open_stepwise;
 
     /// A root with links of every kind, and a folder beside it that nothing may get into.
@@ -174,7 +166,8 @@ mod tests {
     fn what_stands_in_the_way_is_told_by_its_kind() {
         let (_folder, root) = scene();
         fs::write(root.join("plain"), b"").expect("a file");
-        rustix::fs::mknodat(CWD, root.join("fifo"), rustix::fs::FileType::Fifo, 0o600.into(), 0).expect("a FIFO");
+        rustix::fs::mknodat(rustix::fs::CWD, root.join("fifo"), rustix::fs::FileType::Fifo, 0o600.into(), 0)
+            .expect("a FIFO");
         let failed = |path: &str| create(&root, Path::new(path)).expect_err(path);
         assert!(matches!(failed("sub"), Cause::NotAFile("a folder")));
         assert!(matches!(failed("fifo"), Cause::NotAFile("a FIFO")));
@@ -187,7 +180,7 @@ mod tests {
     #[test]
     fn the_way_without_openat2_makes_the_same_folders() {
         let (_folder, root) = scene();
-        let root = rustix::fs::openat(CWD, &root, FOLDER, Mode::empty()).expect("the root");
+        let root = rustix::fs::openat(rustix::fs::CWD, &root, FOLDER, Mode::empty()).expect("the root");
         let again = |path: &str, flags| open_stepwise(&root, Path::new(path), flags).err();
         assert_eq!(again("out", FOLDER), Some(Errno::XDEV));
         assert_eq!(again("dead", WRITE), Some(Errno::XDEV));

@@ -11,6 +11,7 @@ mod locate;
 mod open;
 mod relocate;
 mod remove;
+mod root;
 mod walk;
 
 use std::fs::File;
@@ -29,6 +30,8 @@ use crate::storage::Files;
 #[derive(Clone, Debug)]
 pub struct Content {
     root: PathBuf,
+    /// What the root itself must not lead out of; see [`root`].
+    fence: Option<PathBuf>,
     files: Vec<Entry>,
 }
 
@@ -70,7 +73,9 @@ pub enum Cause {
     #[error("is {0}, not a regular file; move it away, or choose another folder")]
     NotAFile(&'static str),
     /// A symbolic link points out of the content's folder.
-    #[error("is, or lies behind, a symbolic link that leads out of the folder; copy the file here, or bind-mount it")]
+    #[error(
+        "is, or lies behind, a symbolic link that leads out of the folder; copy the file here, bind-mount it, or name the folder that it leads to"
+    )]
     LeavesFolder,
     /// It was made for the download that is under way, and is not there any more, or not all of it.
     #[error("was removed, replaced or cut short while it was downloaded")]
@@ -172,7 +177,19 @@ impl Content {
 
     /// No files below `root`, yet.
     pub fn empty(root: &Path) -> Content {
-        Content { root: root.to_owned(), files: Vec::new() }
+        Content { root: root.to_owned(), fence: None, files: Vec::new() }
+    }
+
+    /// No files below `inner` in `folder`, yet. The folder is the owner's choice, an absolute path; `inner` is empty, or the torrent's
+    /// word, and leads nowhere out of it.
+    pub fn within(folder: &Path, inner: &Path) -> Content {
+        Content { root: folder.join(inner), fence: Some(folder.to_owned()), files: Vec::new() }
+    }
+
+    /// Makes the root, and what it lies in, where they are not there.
+    pub fn make_folder(&self) -> Result<(), FileFault> {
+        let first = self.stored().next().unwrap_or(FileIndex(0));
+        self.make_root().map(drop).map_err(|error| self.fault(first, create::write_cause(error)))
     }
 
     /// Adds the next file of the torrent: `path` below the root.
@@ -228,7 +245,9 @@ impl Content {
     /// # Panics
     /// If the torrent has no such file.
     pub fn open(&self, file: FileIndex) -> Result<File, FileFault> {
-        open::open(&self.root, &self.entry(file).path).map_err(|cause| self.fault(file, cause))
+        let opened =
+            self.open_root().map_err(open::cause).and_then(|root| open::open_in(&root, &self.entry(file).path));
+        opened.map_err(|cause| self.fault(file, cause))
     }
 
     /// Opens `file`, which is there, for reading and writing. Confined to the root.
@@ -236,7 +255,9 @@ impl Content {
     /// # Panics
     /// If the torrent has no such file.
     pub(in crate::storage) fn open_to_write(&self, file: FileIndex) -> Result<File, FileFault> {
-        create::open_to_write(&self.root, &self.entry(file).path).map_err(|cause| self.fault(file, cause))
+        let root = self.open_root().map_err(open::cause);
+        let opened = root.and_then(|root| create::open_to_write(&root, &self.entry(file).path));
+        opened.map_err(|cause| self.fault(file, cause))
     }
 
     /// Opens `file` for reading and writing, made if it is not there, as are the folders on its way. Confined to the root.
@@ -244,7 +265,9 @@ impl Content {
     /// # Panics
     /// If the torrent has no such file.
     pub(in crate::storage) fn create(&self, file: FileIndex) -> Result<File, FileFault> {
-        create::create(&self.root, &self.entry(file).path).map_err(|cause| self.fault(file, cause))
+        let root = self.make_root().map_err(create::write_cause);
+        let opened = root.and_then(|root| create::create(&root, &self.entry(file).path));
+        opened.map_err(|cause| self.fault(file, cause))
     }
 
     /// The files that should be on disk: all but padding.

@@ -22,10 +22,14 @@ pub(super) const FOLDER: OFlags = OFlags::PATH.union(OFlags::DIRECTORY).union(OF
 /// openat2(2) answers EAGAIN when a rename anywhere on the system raced with it, and asks to be called again.
 const RACES: usize = 64;
 
-/// Opens the regular file `path` below `root` for reading.
+/// Opens the regular file `path` below the folder `root` for reading.
 pub(super) fn open(root: &Path, path: &Path) -> Result<File, Cause> {
-    let root = rustix::fs::openat(CWD, root, FOLDER, Mode::empty()).map_err(io::Error::from)?;
-    regular(beneath(&root, path, READ).map_err(cause)?)
+    open_in(&rustix::fs::openat(CWD, root, FOLDER, Mode::empty()).map_err(io::Error::from)?, path)
+}
+
+/// Opens the regular file `path` below `root` for reading.
+pub(super) fn open_in(root: &OwnedFd, path: &Path) -> Result<File, Cause> {
+    regular(beneath(root, path, READ).map_err(cause)?)
 }
 
 /// Opens `path` below `root` in the best way there is.

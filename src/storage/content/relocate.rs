@@ -10,10 +10,10 @@ use std::os::fd::OwnedFd;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use rustix::fs::{CWD, Mode, OFlags, RenameFlags, Timespec, Timestamps};
+use rustix::fs::{Mode, OFlags, RenameFlags, Timespec, Timestamps};
 use rustix::io::Errno;
 
-use super::create::{folder_of, open_root, write_cause};
+use super::create::{folder_of, write_cause};
 use super::open::{FOLDER, READ, beneath, cause};
 use super::{Cause, Content, FileFault, Identity};
 use crate::ids::FileIndex;
@@ -58,10 +58,8 @@ impl Content {
     ) -> Result<(), RelocateError> {
         let fault = |file, cause| self.fault(file, cause);
         let Some(first) = self.stored().next() else { return Ok(()) };
-        let root = rustix::fs::openat(CWD, &self.root, FOLDER, Mode::empty()).map_err(|e| fault(first, cause(e)))?;
-        let made = to.root.parent().map_or(Ok(()), std::fs::create_dir_all);
-        made.map_err(|error| to.fault(first, Cause::of_write(error)))?;
-        let new_root = open_root(&to.root).map_err(|error| to.fault(first, write_cause(error)))?;
+        let root = self.open_root().map_err(|error| fault(first, cause(error)))?;
+        let new_root = to.make_root().map_err(|error| to.fault(first, write_cause(error)))?;
         let mut mover = Mover { from: self, to, root, new_root, again, progress, cancel };
         let mut done = Done::default();
         if let Err(error) = mover.carry(&mut done) {

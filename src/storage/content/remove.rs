@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::os::fd::OwnedFd;
 use std::path::Path;
 
-use rustix::fs::{AtFlags, CWD, Mode};
+use rustix::fs::AtFlags;
 use rustix::io::Errno;
 
 use super::open::{FOLDER, beneath};
@@ -15,7 +15,7 @@ impl Content {
     /// Removes the files, then the folders that they leave empty, the root of a torrent of several files included; what could not be
     /// removed. Confined to the root: a link is removed, not followed. What is not the torrent's stays.
     pub fn remove(&self) -> Vec<FileFault> {
-        let Ok(root) = rustix::fs::openat(CWD, &self.root, FOLDER, Mode::empty()) else { return Vec::new() };
+        let Ok(root) = self.open_root() else { return Vec::new() };
         let fault = |file| self.remove_file(&root, file).err();
         let faults = self.stored().filter_map(fault).collect();
         self.sweep(&root);
@@ -39,7 +39,7 @@ impl Content {
             let _ = unlink(root, folder, AtFlags::REMOVEDIR);
         }
         if self.place() == self.root {
-            let _ = rustix::fs::unlinkat(CWD, &self.root, AtFlags::REMOVEDIR);
+            let _ = self.remove_root();
         }
     }
 }
