@@ -80,6 +80,7 @@ pub(crate) fn full_record() -> Record {
         download_limit: Some(0),
         ratio_limit: LimitChoice::At(1.5),
         seeding_limit: LimitChoice::Unlimited,
+        limit_action: Some(LimitAction::Remove),
         idle_limit: LimitChoice::At(u32::MAX),
         limit_action: Some(LimitAction::SuperSeed),
         peer_limit: Some(7),

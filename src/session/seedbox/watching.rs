@@ -4,9 +4,13 @@
 //! one that is still being written is left alone; afterwards its name ends in `.added`, or in `.invalid` with the reason in the log.
 
 use std::ffi::OsString;
+use std::fs::OpenOptions;
+use std::io::{self, Read as _};
+use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
 
+use rustix::fs::OFlags;
 use tokio::sync::oneshot;
 
 use super::keeper::{Keeper, News};
@@ -89,13 +93,28 @@ fn read(path: PathBuf) -> Option<Seen> {
         return None;
     }
     let most = if is_link { LINK_BYTES } else { FILE_BYTES };
-    let source = match std::fs::read(&path) {
-        _ if metadata.len() > most => Err(format!("it has more than {most} bytes")),
+    let source = match bytes_of(&path, most) {
         Err(error) => Err(error.to_string()),
         Ok(bytes) if is_link => Ok(Source::Magnet(String::from_utf8_lossy(&bytes).trim().to_owned())),
         Ok(bytes) => Ok(Source::File(bytes)),
     };
     Some(Seen { path, source })
+}
+
+/// What a file holds, if that is no more than `most` bytes. Whoever may write to the folder can put a link or a FIFO in its place
+/// meanwhile: neither is followed or waited for.
+fn bytes_of(path: &Path, most: u64) -> io::Result<Vec<u8>> {
+    let flags = OFlags::NOFOLLOW.union(OFlags::NONBLOCK).union(OFlags::NOCTTY);
+    let file = OpenOptions::new().read(true).custom_flags(flags.bits().cast_signed()).open(path)?;
+    if !file.metadata()?.is_file() {
+        return Err(io::Error::other("it is no file"));
+    }
+    let mut bytes = Vec::new();
+    file.take(most + 1).read_to_end(&mut bytes)?;
+    match bytes.len() as u64 > most {
+        true => Err(io::Error::other(format!("it has more than {most} bytes"))),
+        false => Ok(bytes),
+    }
 }
 
 /// Renames a file that was taken, so that it is not taken again.
