@@ -252,10 +252,10 @@ mod tests {
         }
         let mut rows = view.rows.clone();
         rows.retain(|_| rng.u8(..10) > 0);
-        rows.iter_mut().for_each(|row| change(row, rng));
+        rows.iter_mut().for_each(|row| change(row, view.revision + 1, rng));
         for _ in 0..rng.u8(..3) {
             let next = rows.last().map_or(0, |row| row.id.0) + rng.u32(1..4);
-            let mut row = sample::row(next);
+            let mut row = Row { revision: view.revision + 1, ..sample::row(next) };
             // now and then the swarm of one that was removed, or is not known yet
             let hash = [None, Some(InfoHash([rng.u8(..6); 20])), row.about.info_hash][rng.usize(..3)];
             Arc::make_mut(&mut row.about).info_hash =
@@ -268,12 +268,12 @@ mod tests {
         next
     }
 
-    fn change(row: &mut Arc<Row>, rng: &mut fastrand::Rng) {
+    fn change(row: &mut Arc<Row>, revision: u64, rng: &mut fastrand::Rng) {
         if rng.bool() {
             return;
         }
         let row = Arc::make_mut(row);
-        row.revision += 1;
+        row.revision = revision;
         match rng.u8(..5) {
             0 => row.numbers.uploaded += rng.u64(..1_000),
             1 => Arc::make_mut(&mut row.choice).name = rng.bool().then(|| "\"\\name".into()),
