@@ -111,12 +111,12 @@ impl Store {
         self.shared.torrents.path(hash)
     }
 
-    /// Writes a .torrent file; to be done before its record is [put](Store::put). Waits for the disk.
+    /// Writes a .torrent file; to be done before its record is [put](Store::put), which is not written before the file is on disk.
     pub fn keep_torrent(&self, hash: InfoHash, bytes: &[u8]) -> Result<(), StateError> {
-        self.keep_torrents(&[(hash, bytes)])
+        self.shared.torrents.write(hash, bytes)
     }
 
-    /// Writes many of them at once, which is far faster than one by one. Waits for the disk.
+    /// Writes many of them at once. Waits for the disk.
     pub fn keep_torrents(&self, torrents: &[(InfoHash, &[u8])]) -> Result<(), StateError> {
         self.shared.torrents.keep(torrents)
     }

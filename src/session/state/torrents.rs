@@ -1,13 +1,13 @@
 //! The .torrent files: one for each torrent whose metadata is here, named by its info-hash, never in the database.
 //!
-//! They are written whole or not at all, before the record that needs them, and taken away after it: what a crash leaves is a file
-//! too many, never one too few. A file on its way out is called `HASH.torrent.removed` until the database knows.
+//! They are on disk whole before the record that needs them, and taken away after it: what a crash leaves is a file too many, never
+//! one too few. A file on its way out is called `HASH.torrent.removed` until the database knows.
 
 use std::collections::HashSet;
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Read as _, Write as _};
 use std::os::unix::fs::OpenOptionsExt;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
@@ -31,6 +31,8 @@ pub(super) struct Torrents {
     folder: PathBuf,
     /// Written since they were last removed: a removal that is still on its way is not theirs.
     fresh: Mutex<HashSet<InfoHash>>,
+    /// Written, and not known to be on disk.
+    unsynced: Mutex<HashSet<InfoHash>>,
 }
 
 /// What is in the folder.
@@ -43,7 +45,7 @@ pub(super) struct Listing {
 
 impl Torrents {
     pub(super) fn new(folder: PathBuf) -> Torrents {
-        Torrents { folder, fresh: Mutex::default() }
+        Torrents { folder, fresh: Mutex::default(), unsynced: Mutex::default() }
     }
 
     pub(super) fn path(&self, hash: InfoHash) -> PathBuf {
@@ -54,10 +56,15 @@ impl Torrents {
         self.folder.join(format!("{hash}{REMOVED}"))
     }
 
+    /// Its name until it is whole.
+    fn new_path(&self, hash: InfoHash, turn: u64) -> PathBuf {
+        self.folder.join(format!(".{hash}.{turn}{NEW}"))
+    }
+
     /// Writes files. When this returns, a power cut does not undo it.
     pub(super) fn keep(&self, torrents: &[(InfoHash, &[u8])]) -> Result<(), StateError> {
         let turn = TURNS.fetch_add(1, Ordering::Relaxed);
-        let new = |hash: &InfoHash| self.folder.join(format!(".{hash}.{turn}{NEW}"));
+        let new = |hash: &InfoHash| self.new_path(*hash, turn);
         let kept = self.keep_by(torrents, &new);
         if kept.is_err() {
             // of those that are in their places already nothing is left here
@@ -66,14 +73,60 @@ impl Torrents {
         kept
     }
 
+    /// Writes a file that [`Torrents::sync`] makes safe: many that come one by one cost one wait for the disk. One that is there
+    /// already may be needed, and gives way only to one that is on disk.
+    pub(super) fn write(&self, hash: InfoHash, bytes: &[u8]) -> Result<(), StateError> {
+        let path = self.path(hash);
+        if path.exists() {
+            return self.keep(&[(hash, bytes)]);
+        }
+        let new = self.new_path(hash, TURNS.fetch_add(1, Ordering::Relaxed));
+        let written = write_new(&new, bytes, false).and_then(|()| {
+            let mut fresh = self.fresh();
+            fs::rename(&new, &path)?;
+            fresh.insert(hash);
+            Ok(())
+        });
+        written.map_err(|error| {
+            let _ = fs::remove_file(&new);
+            StateError::file(&path)(error)
+        })?;
+        // not before it has its name: it would be looked for in vain
+        self.unsynced().insert(hash);
+        Ok(())
+    }
+
+    /// When this returns, a power cut does not undo what was written before.
+    pub(super) fn sync(&self) -> Result<(), StateError> {
+        let written = std::mem::take(&mut *self.unsynced());
+        if written.is_empty() {
+            return Ok(());
+        }
+        let synced = self.sync_files(&written).and_then(|()| folder::sync(&self.folder));
+        synced.map_err(|error| {
+            self.unsynced().extend(written);
+            StateError::file(&self.folder)(error)
+        })
+    }
+
+    fn sync_files(&self, written: &HashSet<InfoHash>) -> io::Result<()> {
+        if written.len() >= MANY {
+            return sync_all(&self.folder);
+        }
+        written.iter().try_for_each(|hash| match File::open(self.path(*hash)) {
+            // removed meanwhile
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
+            file => file?.sync_all(),
+        })
+    }
+
     fn keep_by(&self, torrents: &[(InfoHash, &[u8])], new: &dyn Fn(&InfoHash) -> PathBuf) -> Result<(), StateError> {
         for (hash, bytes) in torrents {
             write_new(&new(hash), bytes, torrents.len() < MANY).map_err(StateError::file(&self.path(*hash)))?;
         }
         let failed = || StateError::file(&self.folder);
         if torrents.len() >= MANY {
-            let synced = File::open(&self.folder).and_then(|folder| Ok(rustix::fs::syncfs(folder)?));
-            synced.map_err(failed())?;
+            sync_all(&self.folder).map_err(failed())?;
         }
         for (hash, _) in torrents {
             let mut fresh = self.fresh();
@@ -148,9 +201,18 @@ impl Torrents {
         Ok(listing)
     }
 
+    fn unsynced(&self) -> MutexGuard<'_, HashSet<InfoHash>> {
+        self.unsynced.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     fn fresh(&self) -> MutexGuard<'_, HashSet<InfoHash>> {
         self.fresh.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+/// The whole file system that `folder` is on.
+fn sync_all(folder: &Path) -> io::Result<()> {
+    File::open(folder).and_then(|folder| Ok(rustix::fs::syncfs(folder)?))
 }
 
 fn write_new(path: &PathBuf, bytes: &[u8], sync: bool) -> io::Result<()> {

@@ -98,6 +98,10 @@ impl Writer {
                 database::checkpoint(connection).map_err(StateError::database(&path))?;
             }
         } else {
+            // a record needs its file
+            if task.batch.torrents.values().any(|edit| edit.record.is_some()) {
+                self.shared.torrents.sync()?;
+            }
             self.set_aside(&task.batch);
             let connection = self.connection.as_mut().expect("just opened");
             write_batch(connection, &task.batch, sync).map_err(StateError::database(&path))?;
