@@ -9,6 +9,7 @@ mod context;
 mod events;
 pub mod guard;
 mod journal;
+mod json;
 pub mod metrics;
 pub mod own;
 pub mod page;

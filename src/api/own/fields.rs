@@ -10,6 +10,7 @@ use utoipa::openapi::{KnownFormat, RefOr, SchemaFormat};
 use utoipa::{PartialSchema, ToSchema};
 
 use super::failure::{Answer, Failure};
+use crate::api::json::write_text as text;
 use crate::session::seedbox::{Activity, LimitAction, LimitChoice, Row, Trouble};
 
 /// Where answers are written to.
@@ -302,18 +303,6 @@ fn null(out: &mut Out) {
 
 fn flag(out: &mut Out, flag: bool) {
     out.extend_from_slice(if flag { b"true" } else { b"false" });
-}
-
-/// Most names need no escapes, and are copied.
-pub(super) fn text(out: &mut Out, text: &str) {
-    if text.bytes().any(|byte| byte < b' ' || byte == b'"' || byte == b'\\') {
-        // writing to memory does not fail
-        let _ = serde_json::to_writer(out, text);
-        return;
-    }
-    out.push(b'"');
-    out.extend_from_slice(text.as_bytes());
-    out.push(b'"');
 }
 
 fn text_or_null(out: &mut Out, value: Option<&str>) {

@@ -11,10 +11,11 @@ use axum::response::Response;
 use serde::Deserialize;
 use utoipa::{IntoParams, ToSchema};
 
-use super::fields::{Selection, Torrent, count, text};
+use super::fields::{Selection, Torrent, count};
 use super::totals::{TotalsDocument, write_totals};
 use super::{Answer, ErrorDocument, Failure, now};
 use crate::api::Context;
+use crate::api::json::write_text as text;
 use crate::session::seedbox::View;
 
 /// Torrents up to which a list is written by the thread that answers.

@@ -40,7 +40,7 @@ impl Answer {
         Ok(Answer::Text(text.into()))
     }
 
-    /// For small values; lists are written by [`Json`](super::json::Json).
+    /// For small values; lists are written by [`Json`](crate::api::json::Json).
     pub(super) fn json(value: &serde_json::Value) -> Outcome {
         Ok(Answer::Json(value.to_string().into_bytes()))
     }

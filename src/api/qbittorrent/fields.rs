@@ -7,10 +7,10 @@ use std::path::Path;
 
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 
-use super::json::Json;
 use super::limit;
 use super::state::state;
 use super::value::Value;
+use crate::api::json::Json;
 use crate::session::seedbox::{Activity, Row, Settings, Trouble};
 
 /// What stands in links as it is.
@@ -66,7 +66,7 @@ impl Field {
 
     /// Writes key and value.
     pub(super) fn write(&self, value: &Value<'_>, json: &mut Json) {
-        json.quoted_key(self.key).value(value);
+        value.write(json.quoted_key(self.key));
     }
 }
 

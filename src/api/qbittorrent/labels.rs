@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use super::answer::{Answer, Fault, Outcome};
 use super::call::{Call, Desk, ids};
-use super::json::Json;
+use crate::api::json::Json;
 use crate::session::seedbox::{Category, Change, Choice, Row, Settings};
 
 /// Longest name of a category or a tag: that of a folder.
@@ -25,14 +25,14 @@ pub(super) fn categories(call: &Call) -> Outcome {
             json.key(name).object(|json| write_category(name, category, json));
         }
     });
-    Ok(Answer::Json(json.finish()))
+    Ok(Answer::Json(json.into_bytes()))
 }
 
 /// `torrents/tags`
 pub(super) fn tags(call: &Call) -> Outcome {
     let mut json = Json::default();
-    json.array(|json| call.view.settings.tags.iter().for_each(|tag| json.text(tag)));
-    Ok(Answer::Json(json.finish()))
+    json.list(|json| call.view.settings.tags.iter().for_each(|tag| json.text(tag)));
+    Ok(Answer::Json(json.into_bytes()))
 }
 
 /// `torrents/createCategory`

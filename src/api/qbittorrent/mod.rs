@@ -16,7 +16,6 @@ mod auth;
 mod call;
 mod fields;
 mod form;
-mod json;
 mod labels;
 mod limit;
 mod log;

@@ -5,9 +5,9 @@ use std::net::SocketAddr;
 use super::answer::{Answer, Fault, Outcome};
 use super::call::{Call, Desk};
 use super::fields::queueing;
-use super::json::Json;
 use super::limit;
 use super::value::Value;
+use crate::api::json::Json;
 use crate::session::seedbox::{Settings, View};
 
 pub(super) async fn answer(desk: &Desk, call: &Call, action: &str) -> Outcome {
@@ -85,10 +85,10 @@ fn info(view: &View) -> Vec<u8> {
     let mut json = Json::default();
     json.object(|json| {
         for (name, value) in rates(view) {
-            json.key(name).value(&value);
+            value.write(json.key(name));
         }
     });
-    json.finish()
+    json.into_bytes()
 }
 
 /// Names and values of what `transfer/info` tells.

@@ -3,6 +3,8 @@
 use std::borrow::Cow;
 use std::cmp::Ordering;
 
+use crate::api::json::Json;
+
 /// A value of one field.
 #[derive(Clone, PartialEq, Debug)]
 pub(super) enum Value<'row> {
@@ -22,6 +24,17 @@ impl<'row> Value<'row> {
     /// Counts of bytes stay far below what JSON readers can take.
     pub(super) fn count(number: impl TryInto<i64>) -> Value<'row> {
         Value::Integer(number.try_into().unwrap_or(i64::MAX))
+    }
+
+    /// Writes it where `json` is.
+    pub(super) fn write(&self, json: &mut Json) {
+        match self {
+            Value::Text(text) => json.text(text),
+            Value::Integer(number) => json.value(number),
+            Value::Number(number) => json.value(number),
+            Value::Truth(truth) => json.value(truth),
+            Value::Unknown => json.value(()),
+        }
     }
 
     /// Order of a sorted list. Values of one field are of one kind, or unknown.

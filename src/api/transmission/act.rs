@@ -10,8 +10,8 @@ use crate::session::seedbox::{Change, View};
 use super::arguments::Arguments;
 use super::envelope::{Fault, begin};
 use super::ids::Selection;
-use super::json::Json;
 use super::server::Server;
+use crate::api::json::Json;
 
 /// For a rename to be done, which takes no time but on a disk that is busy.
 const RENAME_PATIENCE: Duration = Duration::from_secs(10);

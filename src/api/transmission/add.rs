@@ -14,9 +14,9 @@ use crate::session::seedbox::{Added, Addition, Change, Choice, FilePriority, Sou
 
 use super::arguments::Arguments;
 use super::envelope::{Fault, begin};
-use super::json::Json;
 use super::server::Server;
 use super::{files, limits, place, set, torrent, wanted};
+use crate::api::json::Json;
 
 /// With or without padding at its end: both go round.
 const BASE64: GeneralPurpose = GeneralPurpose::new(

@@ -6,7 +6,7 @@ use crate::limits::RPC_VALUES;
 use crate::session::seedbox::Refusal;
 
 use super::arguments::Arguments;
-use super::json::Json;
+use crate::api::json::Json;
 
 /// Why a request is not followed, in the words that become its `result`.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -86,7 +86,7 @@ pub(super) fn begin(fill: impl FnOnce(&mut Json)) -> Json {
 
 /// An answer up to where its arguments begin, for those that are written bit by bit.
 pub(super) fn open() -> Json {
-    let mut json = Json::new();
+    let mut json = Json::default();
     json.open(b'{');
     json.key("arguments");
     json

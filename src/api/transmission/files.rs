@@ -11,7 +11,7 @@ use crate::metainfo::{File, Geometry, Metainfo};
 use crate::session::seedbox::{Choice, FilePriority, Row};
 
 use super::details::Details;
-use super::json::Json;
+use crate::api::json::Json;
 
 /// The files that are shown, with what the torrent counts them by.
 pub(super) fn stored(metainfo: &Metainfo) -> impl Iterator<Item = (u32, &File)> {
@@ -139,7 +139,7 @@ mod tests {
     }
 
     fn written(write: impl FnOnce(&mut Json)) -> Value {
-        let mut json = Json::new();
+        let mut json = Json::default();
         write(&mut json);
         serde_json::from_slice(&json.into_bytes()).expect("JSON")
     }

@@ -17,10 +17,10 @@ use super::details::Details;
 use super::envelope::{self, Fault};
 use super::field::{self, Field, Needs};
 use super::ids::Selection;
-use super::json::Json;
 use super::measure::Moment;
 use super::server::Server;
 use super::torrent;
+use crate::api::json::Json;
 
 /// Values that are written where the request is handled: half a millisecond's work.
 const SHORT: usize = 2_000;

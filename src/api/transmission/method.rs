@@ -6,9 +6,9 @@ use crate::session::seedbox::{Change, QueueMove};
 
 use super::arguments::Arguments;
 use super::envelope::{Fault, begin};
-use super::json::Json;
 use super::server::Server;
 use super::{act, add, get, place, session_get, session_set, set};
+use crate::api::json::Json;
 
 /// Calls a method.
 pub(super) async fn call(server: &Arc<Server>, method: &str, arguments: Arguments) -> Result<Json, Fault> {

@@ -20,7 +20,6 @@ mod files;
 mod get;
 mod history;
 mod ids;
-mod json;
 mod limits;
 mod measure;
 mod method;

@@ -3,7 +3,7 @@
 use crate::shard::PeerStatus;
 
 use super::details::Details;
-use super::json::Json;
+use crate::api::json::Json;
 
 /// `peers`: an object each. "Client" is we, "peer" the other, in the protocol's words.
 pub(super) fn write_peers(json: &mut Json, details: &Details) {

@@ -13,8 +13,8 @@ use crate::session::seedbox::{Settings, confine};
 
 use super::arguments::Arguments;
 use super::envelope::{Fault, begin};
-use super::json::Json;
 use super::server::Server;
+use crate::api::json::Json;
 
 /// Answers `free-space`.
 pub(super) async fn free_space(server: &Server, arguments: &Arguments) -> Result<Json, Fault> {

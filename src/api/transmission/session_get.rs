@@ -9,8 +9,8 @@ use crate::session::seedbox::{Activity, Settings, View};
 use super::arguments::{Arguments, KILOBYTE};
 use super::defaults;
 use super::envelope::{Fault, begin};
-use super::json::Json;
 use super::server::Server;
+use crate::api::json::Json;
 
 /// The Transmission that has this protocol; clients read what they may ask for from it.
 const VERSION: &str = "4.0.6 (sower)";

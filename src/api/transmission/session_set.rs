@@ -10,10 +10,10 @@ use crate::session::seedbox::{RateSchedule, Settings};
 use super::arguments::{Arguments, KILOBYTE, integer};
 use super::defaults;
 use super::envelope::{Fault, begin};
-use super::json::Json;
 use super::limits::{ratio, switched};
 use super::server::Server;
 use super::session_get::{Session, Values};
+use crate::api::json::Json;
 
 /// What is as it is here, or is set in the configuration file. Saying what already holds is no fault: some clients send everything.
 const FIXED: &[&str] = &[
@@ -60,7 +60,7 @@ pub(super) async fn session(server: &Server, arguments: &Arguments) -> Result<Js
 }
 
 fn refuse_fixed(session: &Session<'_>, arguments: &Arguments) -> Result<(), Fault> {
-    let mut json = Json::new();
+    let mut json = Json::default();
     json.object(|json| session.write(&mut Values { json, only: Some(FIXED.iter().copied().collect()) }));
     let now: Value = serde_json::from_slice(&json.into_bytes()).unwrap_or_default();
     let differs = |name: &&&str| arguments.raw(name).is_some_and(|value| !is_same(value, &now[**name]));

@@ -8,10 +8,10 @@ use super::arguments::{Arguments, integer};
 use super::envelope::{Fault, begin};
 use super::files;
 use super::ids::Selection;
-use super::json::Json;
 use super::method::NO_GROUPS;
 use super::server::Server;
 use super::{act, limits, trackers, wanted};
+use crate::api::json::Json;
 
 /// Answers `torrent-set`. Everything is read before anything is done.
 pub(super) async fn torrents(server: &Server, arguments: &Arguments) -> Result<Json, Fault> {

@@ -6,9 +6,9 @@ use super::arguments::KILOBYTE;
 use super::defaults;
 use super::details::Details;
 use super::field::Field;
-use super::json::Json;
 use super::measure::{self, Moment};
 use super::{files, peers, trackers};
+use crate::api::json::Json;
 
 /// Writes the value of `field`.
 pub(super) fn write(json: &mut Json, field: Field, row: &Row, details: &Details, moment: &Moment<'_>) {
@@ -163,7 +163,7 @@ mod tests {
 
     fn value(field: Field, row: &Row) -> Value {
         let settings = Settings::new("/data".into());
-        let mut json = Json::new();
+        let mut json = Json::default();
         write(&mut json, field, row, &Details::default(), &Moment::at(2_000, &settings));
         serde_json::from_slice(&json.into_bytes()).expect("JSON")
     }

@@ -10,8 +10,8 @@ use crate::metainfo::Magnet;
 use crate::session::seedbox::Row;
 
 use super::details::Details;
-use super::json::Json;
 use super::measure::Moment;
+use crate::api::json::Json;
 
 /// Nothing is due.
 const INACTIVE: u8 = 0;
@@ -218,7 +218,7 @@ mod tests {
 
     fn stats(row: &Row, details: &Details) -> Value {
         let settings = Settings::new("/data".into());
-        let mut json = Json::new();
+        let mut json = Json::default();
         write_stats(&mut json, row, details, &Moment::at(1_000, &settings));
         serde_json::from_slice(&json.into_bytes()).expect("JSON")
     }

@@ -8,10 +8,10 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use super::super::fields::{self, Changes, FIELDS, Moment};
-use super::super::json::Json;
 use super::super::labels::write_category;
 use super::super::transfer::server_state;
 use super::trackers;
+use crate::api::json::Json;
 use crate::session::seedbox::{Row, Settings, View};
 
 /// Writes what of `new` differs from `old`.
@@ -19,7 +19,7 @@ pub(super) fn write(old: &View, new: &View, rid: u32, now: i64) -> Vec<u8> {
     let difference = Difference::between(old, new);
     let mut json = Json::with_capacity(4_096 + 256 * difference.changed.len());
     json.object(|json| {
-        json.key("rid").integer(rid.into());
+        json.key("rid").value(rid);
         if !Arc::ptr_eq(&old.settings, &new.settings) {
             write_categories(&old.settings, &new.settings, json);
             write_tags(&old.settings, &new.settings, json);
@@ -31,7 +31,7 @@ pub(super) fn write(old: &View, new: &View, rid: u32, now: i64) -> Vec<u8> {
         write_trackers(&difference, new, json);
         write_server_state(old, new, json);
     });
-    json.finish()
+    json.into_bytes()
 }
 
 /// Torrents of two views that are not the same.
@@ -157,7 +157,7 @@ fn write_trackers(difference: &Difference<'_>, new: &View, json: &mut Json) {
 fn write_server_state(old: &View, new: &View, json: &mut Json) {
     let changes = || server_state(old).into_iter().zip(server_state(new)).filter(|(before, after)| before != after);
     if changes().next().is_some() {
-        json.key("server_state").object(|json| changes().for_each(|(_, (name, value))| json.key(name).value(&value)));
+        json.key("server_state").object(|json| changes().for_each(|(_, (name, value))| value.write(json.key(name))));
     }
 }
 
@@ -165,7 +165,7 @@ fn write_server_state(old: &View, new: &View, json: &mut Json) {
 fn write_removed(key: &str, names: impl Iterator<Item = String>, json: &mut Json) {
     let mut names = names.peekable();
     if names.peek().is_some() {
-        json.key(key).array(|json| names.for_each(|name| json.text(&name)));
+        json.key(key).list(|json| names.for_each(|name| json.text(&name)));
     }
 }
 

@@ -2,10 +2,10 @@
 
 use super::super::call::named;
 use super::super::fields::{self, Moment};
-use super::super::json::Json;
 use super::super::labels::write_category;
 use super::super::transfer::server_state;
 use super::trackers;
+use crate::api::json::Json;
 use crate::session::seedbox::View;
 
 /// Bytes that a torrent usually takes: its names, and some sixty values.
@@ -15,8 +15,8 @@ const TORRENT_BYTES: usize = 2_560;
 pub(super) fn write(view: &View, rid: u32, moment: Moment<'_>) -> Vec<u8> {
     let mut json = Json::with_capacity(view.rows.len() * TORRENT_BYTES + 4_096);
     json.object(|json| {
-        json.key("rid").integer(rid.into());
-        json.key("full_update").boolean(true);
+        json.key("rid").value(rid);
+        json.key("full_update").value(true);
         write_labels(view, json);
         if !view.rows.is_empty() {
             json.key("torrents").object(|json| {
@@ -28,11 +28,11 @@ pub(super) fn write(view: &View, rid: u32, moment: Moment<'_>) -> Vec<u8> {
         trackers::write(&trackers::all(view), json);
         json.key("server_state").object(|json| {
             for (name, value) in server_state(view) {
-                json.key(name).value(&value);
+                value.write(json.key(name));
             }
         });
     });
-    json.finish()
+    json.into_bytes()
 }
 
 fn write_labels(view: &View, json: &mut Json) {
@@ -45,6 +45,6 @@ fn write_labels(view: &View, json: &mut Json) {
         });
     }
     if !settings.tags.is_empty() {
-        json.key("tags").array(|json| settings.tags.iter().for_each(|tag| json.text(tag)));
+        json.key("tags").list(|json| settings.tags.iter().for_each(|tag| json.text(tag)));
     }
 }

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::super::call::named;
-use super::super::json::Json;
+use crate::api::json::Json;
 use crate::ids::InfoHash;
 use crate::session::seedbox::{Row, View};
 
@@ -42,7 +42,7 @@ pub(super) fn write(trackers: &ByTracker<'_>, json: &mut Json) {
     }
     json.key("trackers").object(|json| {
         for (url, torrents) in trackers {
-            json.key(url).array(|json| torrents.iter().for_each(|hash| json.text(&hash.to_string())));
+            json.key(url).list(|json| torrents.iter().for_each(|hash| json.text(&hash.to_string())));
         }
     });
 }

@@ -5,9 +5,9 @@ use serde_json::json;
 use super::super::answer::{Answer, Fault, Outcome};
 use super::super::call::{Call, Desk};
 use super::super::fields::Field;
-use super::super::json::Json;
 use super::super::limit;
 use super::super::value::Value;
+use crate::api::json::Json;
 use crate::session::seedbox::Row;
 
 /// Fields that have the same name and value in lists.
@@ -47,16 +47,16 @@ pub(super) async fn properties(desk: &Desk, call: &Call) -> Outcome {
     json.object(|json| {
         let listed = AS_LISTED.iter().map(|name| (*name, *name)).chain(RENAMED.iter().copied());
         for (name, of) in listed {
-            json.key(name).value(&listed_value(call, row, of));
+            listed_value(call, row, of).write(json.key(name));
         }
-        json.key("dl_speed_avg").integer(average(row.numbers.downloaded, downloading_seconds(call, row)));
-        json.key("up_speed_avg").integer(average(row.numbers.uploaded, row.running_seconds(call.now)));
-        json.key("dl_limit").integer(limit_or_none(row.choice.download_limit));
-        json.key("up_limit").integer(limit_or_none(row.choice.upload_limit));
-        json.key("is_private").boolean(row.about.private);
-        json.key("pieces_have").integer(pieces);
+        json.key("dl_speed_avg").value(average(row.numbers.downloaded, downloading_seconds(call, row)));
+        json.key("up_speed_avg").value(average(row.numbers.uploaded, row.running_seconds(call.now)));
+        json.key("dl_limit").value(limit_or_none(row.choice.download_limit));
+        json.key("up_limit").value(limit_or_none(row.choice.upload_limit));
+        json.key("is_private").value(row.about.private);
+        json.key("pieces_have").value(pieces);
     });
-    Ok(Answer::Json(json.finish()))
+    Ok(Answer::Json(json.into_bytes()))
 }
 
 fn listed_value<'row>(call: &'row Call, row: &'row Row, name: &str) -> Value<'row> {
@@ -98,11 +98,11 @@ pub(super) async fn piece_states(desk: &Desk, call: &Call) -> Outcome {
     let row = call.row()?;
     let bits = desk.seedbox().pieces(row.id).await?;
     let mut json = Json::with_capacity(2 * bits.len() * 8 + 2);
-    json.array(|json| {
+    json.list(|json| {
         let states = bits.iter().flat_map(|byte| (0..8).rev().map(move |bit| i64::from(byte >> bit & 1) * 2));
-        states.take(row.about.pieces as usize).for_each(|state| json.integer(state));
+        states.take(row.about.pieces as usize).for_each(|state| json.value(state));
     });
-    Ok(Answer::Json(json.finish()))
+    Ok(Answer::Json(json.into_bytes()))
 }
 
 /// `torrents/pieceHashes`
@@ -113,13 +113,13 @@ pub(super) async fn piece_hashes(desk: &Desk, call: &Call) -> Outcome {
     }
     let metainfo = desk.seedbox().metainfo(row.id).await?;
     let mut json = Json::with_capacity(43 * row.about.pieces as usize + 2);
-    json.array(|json| {
+    json.list(|json| {
         for piece in 0..metainfo.geometry().pieces() {
             let hash = metainfo.piece_hash(crate::ids::PieceIndex(piece)).unwrap_or_default();
             json.text(&crate::ids::InfoHash(hash).to_string());
         }
     });
-    Ok(Answer::Json(json.finish()))
+    Ok(Answer::Json(json.into_bytes()))
 }
 
 /// `torrents/export`

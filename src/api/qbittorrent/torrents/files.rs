@@ -4,8 +4,7 @@ use std::path::{Path, PathBuf};
 
 use super::super::answer::{Answer, Fault, Outcome};
 use super::super::call::{Call, Desk};
-use super::super::json::Json;
-use super::super::value::Value;
+use crate::api::json::Json;
 use crate::ids::{FileIndex, PieceIndex};
 use crate::metainfo::{Geometry, Metainfo};
 use crate::session::seedbox::{Change, Choice, FilePriority, Row};
@@ -24,13 +23,13 @@ pub(super) async fn list(desk: &Desk, call: &Call) -> Outcome {
         false => Some(desk.seedbox().pieces(row.id).await?),
     };
     let mut json = Json::default();
-    json.array(|json| {
+    json.list(|json| {
         for number in wanted {
             let listing = Listing { metainfo: &metainfo, row, pieces: pieces.as_deref() };
             listing.write(number, stored[number], json);
         }
     });
-    Ok(Answer::Json(json.finish()))
+    Ok(Answer::Json(json.into_bytes()))
 }
 
 /// Indexes of files that are no padding.
@@ -71,18 +70,18 @@ impl Listing<'_> {
         let availability =
             if progress >= 1.0 { 1.0 } else { f64::from(self.row.numbers.availability_per_mille) / 1000.0 };
         json.object(|json| {
-            json.key("index").integer(i64::try_from(number).unwrap_or(-1));
+            json.key("index").value(i64::try_from(number).unwrap_or(-1));
             json.key("name").text(&path(self.metainfo, &self.row.choice, index).to_string_lossy());
-            json.key("size").integer(i64::try_from(geometry.file_length(FileIndex(index))).unwrap_or(i64::MAX));
-            json.key("progress").value(&Value::Number(progress));
-            json.key("priority").integer(number_of(priority(&self.row.choice, index)));
-            json.key("availability").value(&Value::Number(availability));
-            json.key("piece_range").array(|json| {
-                json.integer(first.into());
-                json.integer(last.into());
+            json.key("size").value(i64::try_from(geometry.file_length(FileIndex(index))).unwrap_or(i64::MAX));
+            json.key("progress").value(progress);
+            json.key("priority").value(number_of(priority(&self.row.choice, index)));
+            json.key("availability").value(availability);
+            json.key("piece_range").list(|json| {
+                json.value(first);
+                json.value(last);
             });
             if number == 0 {
-                json.key("is_seed").boolean(self.row.is_complete());
+                json.key("is_seed").value(self.row.is_complete());
             }
         });
     }

@@ -7,9 +7,9 @@ use super::super::answer::{Answer, Fault, Outcome};
 use super::super::call::{Call, Desk, find, named};
 use super::super::fields::{self, Field, Moment};
 use super::super::form::Form;
-use super::super::json::Json;
 use super::super::state::Group;
 use super::trackers;
+use crate::api::json::Json;
 use crate::discovery::TrackerStatus;
 use crate::ids::TorrentId;
 use crate::session::seedbox::{Row, View};
@@ -52,7 +52,7 @@ async fn trackers_of(desk: &Desk, rows: &[Arc<Row>]) -> Trackers {
 
 fn write(rows: &[Arc<Row>], moment: Moment<'_>, trackers: Option<&Trackers>) -> Vec<u8> {
     let mut json = Json::with_capacity(rows.len() * TORRENT_BYTES + 2);
-    json.array(|json| {
+    json.list(|json| {
         for row in rows {
             json.object(|json| {
                 fields::write_hash(row, moment, json);
@@ -64,7 +64,7 @@ fn write(rows: &[Arc<Row>], moment: Moment<'_>, trackers: Option<&Trackers>) -> 
             });
         }
     });
-    json.finish()
+    json.into_bytes()
 }
 
 /// Which torrents are asked for.

@@ -6,7 +6,7 @@ use percent_encoding::percent_decode_str;
 
 use super::super::answer::{Answer, Fault, Outcome};
 use super::super::call::{Call, Desk, ids};
-use super::super::json::Json;
+use crate::api::json::Json;
 use crate::discovery::{EndpointStatus, TrackerStatus, TrackerUrl};
 use crate::session::seedbox::{Change, Row, TrackerChange};
 
@@ -21,31 +21,31 @@ pub(super) async fn list(desk: &Desk, call: &Call) -> Outcome {
     let row = call.row()?;
     let trackers = desk.seedbox().trackers(row.id).await?;
     let mut json = Json::default();
-    json.array(|json| {
+    json.list(|json| {
         for (name, message) in [("DHT", row.about.private), ("PeX", row.about.private), ("LSD", row.about.private)] {
             write_other_source(name, message, json);
         }
         trackers.iter().for_each(|tracker| write_one(tracker, json));
     });
-    Ok(Answer::Json(json.finish()))
+    Ok(Answer::Json(json.into_bytes()))
 }
 
 /// Where qBittorrent finds peers without trackers: clients expect these three first. Disabled is 0.
 fn write_other_source(name: &str, private: bool, json: &mut Json) {
     json.object(|json| {
         json.key("url").text(&format!("** [{name}] **"));
-        json.key("tier").integer(-1);
-        json.key("status").integer(0);
+        json.key("tier").value(-1);
+        json.key("status").value(0);
         json.key("msg").text(if private { "This torrent is private" } else { "" });
         for count in ["num_peers", "num_seeds", "num_leeches", "num_downloaded"] {
-            json.key(count).integer(0);
+            json.key(count).value(0);
         }
     });
 }
 
 /// Writes trackers as an array.
 pub(super) fn write(trackers: &[TrackerStatus], json: &mut Json) {
-    json.array(|json| trackers.iter().for_each(|tracker| write_one(tracker, json)));
+    json.list(|json| trackers.iter().for_each(|tracker| write_one(tracker, json)));
 }
 
 fn write_one(tracker: &TrackerStatus, json: &mut Json) {
@@ -54,13 +54,13 @@ fn write_one(tracker: &TrackerStatus, json: &mut Json) {
     let peers = |endpoint: &EndpointStatus| endpoint.answered.and_then(|_| u32::try_from(endpoint.peers).ok());
     json.object(|json| {
         json.key("url").text(tracker.url.as_str());
-        json.key("tier").integer(i64::try_from(tracker.tier).unwrap_or(0));
-        json.key("status").integer(status(tracker));
+        json.key("tier").value(i64::try_from(tracker.tier).unwrap_or(0));
+        json.key("status").value(status(tracker));
         json.key("msg").text(&message(tracker));
-        json.key("num_peers").integer(count(peers));
-        json.key("num_seeds").integer(count(|endpoint| endpoint.seeders));
-        json.key("num_leeches").integer(count(|endpoint| endpoint.leechers));
-        json.key("num_downloaded").integer(-1);
+        json.key("num_peers").value(count(peers));
+        json.key("num_seeds").value(count(|endpoint| endpoint.seeders));
+        json.key("num_leeches").value(count(|endpoint| endpoint.leechers));
+        json.key("num_downloaded").value(-1);
     });
 }
 
