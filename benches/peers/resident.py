@@ -31,16 +31,15 @@ def measure(box, tracker, options):
     result = {"answers_seconds": wait_for(box, began, lambda: connected(box), 0.01)}
     count = box.many.count
     result["seeding_seconds"] = wait_for(box, began, lambda: box.seeding() == count, 0.05)
-    wait_for(box, began, lambda: tracker.peers() == count, 1)
-    result["announced_seconds"] = time.monotonic() - began
+    result["announced_seconds"] = wait_for(box, began, lambda: not options.idle or tracker.peers() == count, 1)
     # what the last announces brought is taken in
-    time.sleep(5)
+    time.sleep(min(options.idle, 5))
     result["private_bytes"] = private(box.process.pid)
-    result["idle_cpu"] = idle(box.process.pid, options.idle)
+    result["idle_cpu"] = idle(box.process.pid, options.idle) if options.idle else 0
     # servers close connections that nobody uses
     box.api = box.open()
-    result["lists"] = {name: calls(call, options.calls) for name, call in box.lists.items()}
-    result["deltas"] = {name: calls(call, options.calls) for name, call in box.deltas.items()}
+    result["lists"] = {name: calls(f"list by {name}", call, options.calls) for name, call in box.lists.items()}
+    result["deltas"] = {name: calls(f"delta by {name}", call, options.calls) for name, call in box.deltas.items()}
     result["meanwhile_seconds"] = meanwhile(box)
     result["private_after_bytes"] = private(box.process.pid)
     return result
@@ -82,12 +81,15 @@ def idle(pid, seconds):
     return (cpu_seconds(pid) - before) / (time.monotonic() - began)
 
 
-def calls(call, count):
+def calls(what, call, count):
     """Seconds and bytes of a call, after one that is not counted."""
     times, size = [], 0
     for number in range(count + 1):
         began = time.perf_counter()
-        answer = call()
+        try:
+            answer = call()
+        except OSError as error:
+            raise Failed(f"{what}: {error}") from error
         if number:
             times.append(time.perf_counter() - began)
             size = len(answer)
