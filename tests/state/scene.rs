@@ -7,8 +7,8 @@ use std::sync::Arc;
 
 use sower::ids::InfoHash;
 use sower::metainfo::{Builder, Metainfo};
-use sower::session::seedbox::{About, Choice, FilePriority, LimitAction, LimitChoice, Numbers, Place};
-use sower::session::state::{Loaded, Record, Store};
+use sower::session::seedbox::{About, Choice, FilePriority, LimitAction, LimitChoice, Place};
+use sower::session::state::{Loaded, PersistentNumbers, Record, Store};
 
 /// A small torrent, another one for each number, and its file.
 pub(crate) fn torrent(number: u32) -> (Metainfo, Vec<u8>) {
@@ -90,7 +90,7 @@ pub(crate) fn full_record() -> Record {
         files: vec![FilePriority::Skip, FilePriority::Low, FilePriority::Normal, FilePriority::High],
         trackers: Some(vec![vec!["udp://a:1".into(), "http://b/?key=1".into()], vec!["https://c/".into()]]),
     };
-    let numbers = Numbers {
+    let numbers = PersistentNumbers {
         wanted: 10,
         left: 11,
         have: 12,
@@ -103,14 +103,13 @@ pub(crate) fn full_record() -> Record {
         seeding_seconds: 8,
         running_seconds: 9,
         queue: u32::MAX,
-        ..Numbers::default()
     };
     let (about, choice) = (Arc::new(about), Arc::new(choice));
     Record { info_hash, about, choice, numbers, complete: true, trusted: true, magnet: None }
 }
 
-pub(crate) fn numbers(uploaded: u64) -> Numbers {
-    Numbers { uploaded, added_at: 1_700_000_000, ..Numbers::default() }
+pub(crate) fn numbers(uploaded: u64) -> PersistentNumbers {
+    PersistentNumbers { uploaded, added_at: 1_700_000_000, ..PersistentNumbers::default() }
 }
 
 /// Everything of a record as text, so that two can be compared.

@@ -4,7 +4,8 @@ use std::path::{Path, PathBuf};
 
 use crate::ids::InfoHash;
 use crate::metainfo::{Magnet, Metainfo};
-use crate::session::seedbox::{Addition, Choice, FilePriority, Numbers, Source};
+use crate::session::seedbox::{Addition, Choice, FilePriority, Source};
+use crate::session::state::PersistentNumbers;
 
 use super::judge::Verdict;
 
@@ -18,7 +19,7 @@ pub struct Foreign {
     /// What its owner chose.
     pub choice: Choice,
     /// What was counted. Bytes that are here are for [`Foreign::judge`] to tell.
-    pub numbers: Numbers,
+    pub numbers: PersistentNumbers,
     /// The pieces that the program had.
     pub have: Have,
     /// What the program noted of the files' times of modification, padding included; shorter where it noted nothing.
@@ -83,7 +84,7 @@ impl Foreign {
             path: path.to_owned(),
             subject,
             choice: Choice::default(),
-            numbers: Numbers::default(),
+            numbers: PersistentNumbers::default(),
             have: Have::Unknown,
             modified: Vec::new(),
             queue: None,

@@ -5,8 +5,8 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use crate::ids::InfoHash;
-use crate::session::seedbox::{About, FilePriority, Numbers, about, content_of};
-use crate::session::state::{Loaded, Record, StateError, Store};
+use crate::session::seedbox::{About, FilePriority, about, content_of};
+use crate::session::state::{Loaded, PersistentNumbers, Record, StateError, Store};
 use crate::storage::{Disk, Identity, Noted, Resume};
 
 use super::foreign::{Foreign, Subject};
@@ -172,7 +172,7 @@ fn prepare(foreign: Foreign, verdict: Verdict, queue: u32) -> Incoming {
     let wanted = wanted(&foreign);
     // some do not note when that was of what they found complete
     let when_added = Some(foreign.numbers.added_at).filter(|time| complete && *time > 0);
-    let numbers = Numbers {
+    let numbers = PersistentNumbers {
         wanted,
         have,
         left: if complete { 0 } else { wanted.saturating_sub(have) },

@@ -3,8 +3,6 @@
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use serde::{Deserialize, Serialize};
-
 use crate::discovery::Trouble;
 use crate::ids::{InfoHash, TorrentId};
 
@@ -98,9 +96,8 @@ pub enum Activity {
     Failed,
 }
 
-/// Numbers of a torrent. Bytes count payload. Those that are skipped in serializing are of this process alone.
-#[derive(Clone, Copy, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
-#[serde(default)]
+/// Numbers of a torrent. Bytes count payload.
+#[derive(Clone, Copy, PartialEq, Debug, Default)]
 pub struct Numbers {
     /// Bytes of wanted files.
     pub wanted: u64,
@@ -115,55 +112,40 @@ pub struct Numbers {
     /// Received and dropped, or found bad, all starts together.
     pub wasted: u64,
     /// Sent since the daemon started.
-    #[serde(skip)]
     pub session_uploaded: u64,
     /// Received and kept since the daemon started.
-    #[serde(skip)]
     pub session_downloaded: u64,
     /// Received and dropped, or found bad, since the daemon started.
-    #[serde(skip)]
     pub session_wasted: u64,
     /// Bytes a second, over the last second.
-    #[serde(skip)]
     pub upload_rate: u64,
     /// Bytes a second, over the last second.
-    #[serde(skip)]
     pub download_rate: u64,
     /// Connected peers.
-    #[serde(skip)]
     pub peers: u32,
     /// Of these, those that have everything.
-    #[serde(skip)]
     pub seeds: u32,
     /// Peers that we may send to.
-    #[serde(skip)]
     pub unchoked: u32,
     /// Peers that send to us.
-    #[serde(skip)]
     pub senders: u32,
     /// Seeds in the swarm, as trackers say.
-    #[serde(skip)]
     pub swarm_seeds: Option<u32>,
     /// Others in the swarm, as trackers say.
-    #[serde(skip)]
     pub swarm_leechers: Option<u32>,
     /// Copies of the rarest piece among the connected peers, in thousandths.
-    #[serde(skip)]
     pub availability_per_mille: u32,
     /// When it was added; seconds since 1970, as the next ones.
     pub added_at: i64,
     /// When it was started last, by this daemon.
-    #[serde(skip)]
     pub started_at: Option<i64>,
     /// When it is announced next; goes on by itself, see [`Row::revision`].
-    #[serde(skip)]
     pub announce_at: Option<i64>,
     /// When everything wanted was here.
     pub completed_at: Option<i64>,
     /// When payload last went to or came from a peer.
     pub active_at: Option<i64>,
     /// When `seeding_seconds` and `running_seconds` were counted; they go on since then where the torrent runs.
-    #[serde(skip)]
     pub counted_at: i64,
     /// For how long it was seeded.
     pub seeding_seconds: u64,

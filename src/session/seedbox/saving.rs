@@ -3,11 +3,11 @@
 use std::sync::Arc;
 
 use crate::ids::TorrentId;
-use crate::session::state::{AllTime, Loaded, Record};
+use crate::session::state::{AllTime, Loaded, PersistentNumbers, Record};
 
 use super::keeper::{Content, Keeper, Kept, now};
 use super::pacing::MonthTraffic;
-use super::row::{Activity, Numbers, Row};
+use super::row::{Activity, Row};
 use super::settings::Category;
 
 impl Keeper {
@@ -54,7 +54,7 @@ impl Keeper {
             message: None,
             tracker: Arc::from(""),
             trouble: None,
-            numbers: Numbers { counted_at: now(), ..record.numbers },
+            numbers: record.numbers.numbers(now()),
         };
         Arc::make_mut(&mut self.view.by_hash).insert(record.info_hash, id);
         self.view.rows.push(Arc::new(row));
@@ -72,7 +72,7 @@ impl Keeper {
             info_hash: row.info_hash(),
             about: row.about.clone(),
             choice: row.choice.clone(),
-            numbers: row.numbers,
+            numbers: PersistentNumbers::from(&row.numbers),
             complete: matches!(content, Content::Whole | Content::Trusted),
             trusted: matches!(content, Content::Trusted),
             magnet: kept.magnet.as_ref().map(|magnet| Arc::from(magnet.to_string())),
@@ -90,7 +90,7 @@ impl Keeper {
     pub(super) fn save_numbers(&mut self) {
         let unsaved = std::mem::take(&mut self.unsaved);
         let rows = unsaved.iter().filter_map(|id| self.view.row(*id));
-        self.store.update_numbers(rows.map(|row| (row.info_hash(), row.numbers)));
+        self.store.update_numbers(rows.map(|row| (row.info_hash(), PersistentNumbers::from(&row.numbers))));
         let totals = &self.view.totals;
         self.store.keep_all_time(&AllTime {
             uploaded: totals.uploaded,

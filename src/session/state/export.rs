@@ -18,10 +18,10 @@ use serde::{Deserialize, Serialize};
 use crate::ids::InfoHash;
 use crate::limits;
 use crate::metainfo::Metainfo;
-use crate::session::seedbox::{Choice, Numbers, content_of};
+use crate::session::seedbox::{Choice, content_of};
 use crate::storage::{Identity, Resume};
 
-use super::{AllTime, Loaded, Record, StateError, Store, Traffic};
+use super::{AllTime, Loaded, PersistentNumbers, Record, StateError, Store, Traffic};
 
 const FORMAT: &str = "sower export";
 const VERSION: u32 = 1;
@@ -64,7 +64,7 @@ pub struct Exported {
     pub choice: Choice,
     /// Its numbers.
     #[serde(default)]
-    pub numbers: Numbers,
+    pub numbers: PersistentNumbers,
     /// Everything wanted was here.
     #[serde(default)]
     pub complete: bool,

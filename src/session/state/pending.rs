@@ -6,8 +6,7 @@ use std::sync::Arc;
 
 use crate::ids::InfoHash;
 
-use super::Record;
-use crate::session::seedbox::Numbers;
+use super::{PersistentNumbers, Record};
 
 /// Changes by what they change.
 #[derive(Clone, Default, Debug)]
@@ -29,7 +28,7 @@ pub(super) struct Edit {
     pub(super) removed: bool,
     pub(super) record: Option<Record>,
     /// Newer than those in `record`, if there is one.
-    pub(super) numbers: Option<Numbers>,
+    pub(super) numbers: Option<PersistentNumbers>,
     pub(super) identities: Option<Arc<[u8]>>,
     pub(super) verified: Option<Arc<[u8]>>,
 }
@@ -102,8 +101,8 @@ mod tests {
         }
     }
 
-    fn numbers(uploaded: u64) -> Numbers {
-        Numbers { uploaded, ..Numbers::default() }
+    fn numbers(uploaded: u64) -> PersistentNumbers {
+        PersistentNumbers { uploaded, ..PersistentNumbers::default() }
     }
 
     #[derive(Clone, Copy, Debug)]

@@ -6,10 +6,10 @@ use std::time::UNIX_EPOCH;
 
 use crate::ids::InfoHash;
 use crate::metainfo::Metainfo;
-use crate::session::seedbox::{Choice, Numbers, about, content_of};
+use crate::session::seedbox::{Choice, about, content_of};
 
 use super::open::Place;
-use super::{Record, StateError};
+use super::{PersistentNumbers, Record, StateError};
 
 /// The record of a torrent of which nothing but its file is left. Its content is looked for in `folders`; if it lies in none of them
 /// in full, the torrent is paused, so that nothing is downloaded to where its owner does not want it.
@@ -23,13 +23,13 @@ pub(super) fn rebuild(place: &Place<'_>, hash: InfoHash, folders: &[PathBuf]) ->
     let added_at = place.torrents.path(hash).metadata().and_then(|metadata| metadata.modified());
     let since = added_at.ok().and_then(|time| time.duration_since(UNIX_EPOCH).ok()).unwrap_or_default();
     let added_at = i64::try_from(since.as_secs()).unwrap_or(0);
-    let numbers = Numbers {
+    let numbers = PersistentNumbers {
         wanted: about.size,
         left: if complete { 0 } else { about.size },
         have: if complete { about.size } else { 0 },
         added_at,
         completed_at: complete.then_some(added_at),
-        ..Numbers::default()
+        ..PersistentNumbers::default()
     };
     Ok(Some(Record {
         info_hash: hash,

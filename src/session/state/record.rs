@@ -18,8 +18,8 @@ pub struct Record {
     pub about: Arc<About>,
     /// What its owner chose.
     pub choice: Arc<Choice>,
-    /// Its numbers, as far as they outlive the process.
-    pub numbers: Numbers,
+    /// Its numbers.
+    pub numbers: PersistentNumbers,
     /// Everything that is wanted was here.
     pub complete: bool,
     /// It was taken on trust: its pieces are to be checked when they are first served, those in [`Store::verified`] excepted.
@@ -28,6 +28,77 @@ pub struct Record {
     pub trusted: bool,
     /// The link that it was added by, while its metadata is not here.
     pub magnet: Option<Arc<str>>,
+}
+
+/// Numbers of a torrent that outlive the process. Bytes count payload.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
+#[serde(default)]
+pub struct PersistentNumbers {
+    /// Bytes of wanted files.
+    pub wanted: u64,
+    /// Bytes of wanted pieces that are not here.
+    pub left: u64,
+    /// Bytes of good pieces that are here.
+    pub have: u64,
+    /// Sent.
+    pub uploaded: u64,
+    /// Received and kept.
+    pub downloaded: u64,
+    /// Received and dropped, or found bad.
+    pub wasted: u64,
+    /// When it was added; seconds since 1970, as the next ones.
+    pub added_at: i64,
+    /// When everything wanted was here.
+    pub completed_at: Option<i64>,
+    /// When payload last went to or came from a peer.
+    pub active_at: Option<i64>,
+    /// For how long it was seeded.
+    pub seeding_seconds: u64,
+    /// For how long it was downloaded or seeded.
+    pub running_seconds: u64,
+    /// Place in the queue.
+    pub queue: u32,
+}
+
+impl From<&Numbers> for PersistentNumbers {
+    fn from(numbers: &Numbers) -> PersistentNumbers {
+        PersistentNumbers {
+            wanted: numbers.wanted,
+            left: numbers.left,
+            have: numbers.have,
+            uploaded: numbers.uploaded,
+            downloaded: numbers.downloaded,
+            wasted: numbers.wasted,
+            added_at: numbers.added_at,
+            completed_at: numbers.completed_at,
+            active_at: numbers.active_at,
+            seeding_seconds: numbers.seeding_seconds,
+            running_seconds: numbers.running_seconds,
+            queue: numbers.queue,
+        }
+    }
+}
+
+impl PersistentNumbers {
+    /// The numbers of a row after a start at `now` (seconds since 1970).
+    pub fn numbers(&self, now: i64) -> Numbers {
+        Numbers {
+            wanted: self.wanted,
+            left: self.left,
+            have: self.have,
+            uploaded: self.uploaded,
+            downloaded: self.downloaded,
+            wasted: self.wasted,
+            added_at: self.added_at,
+            completed_at: self.completed_at,
+            active_at: self.active_at,
+            counted_at: now,
+            seeding_seconds: self.seeding_seconds,
+            running_seconds: self.running_seconds,
+            queue: self.queue,
+            ..Numbers::default()
+        }
+    }
 }
 
 /// Sums over all starts, removed torrents included.

@@ -10,9 +10,9 @@ use serde_json::{Map, Value};
 use siphasher::sip::SipHasher13;
 
 use crate::ids::InfoHash;
-use crate::session::seedbox::{About, Choice, LimitChoice, Numbers};
+use crate::session::seedbox::{About, Choice, LimitChoice};
 
-use super::Record;
+use super::{PersistentNumbers, Record};
 
 /// What is read on demand.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -63,7 +63,11 @@ pub(super) fn put_record(transaction: &Transaction<'_>, record: &Record) -> Resu
     put_numbers(transaction, record.info_hash, &record.numbers)
 }
 
-fn put_numbers(transaction: &Transaction<'_>, hash: InfoHash, numbers: &Numbers) -> Result<(), rusqlite::Error> {
+fn put_numbers(
+    transaction: &Transaction<'_>,
+    hash: InfoHash,
+    numbers: &PersistentNumbers,
+) -> Result<(), rusqlite::Error> {
     const PUT: &str =
         "INSERT OR REPLACE INTO numbers VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14)";
     transaction.prepare_cached(PUT)?.execute(params![
@@ -89,7 +93,7 @@ fn put_numbers(transaction: &Transaction<'_>, hash: InfoHash, numbers: &Numbers)
 pub(super) fn update_numbers(
     transaction: &Transaction<'_>,
     hash: InfoHash,
-    numbers: &Numbers,
+    numbers: &PersistentNumbers,
 ) -> Result<(), rusqlite::Error> {
     if is_there(transaction, hash)? { put_numbers(transaction, hash, numbers) } else { Ok(()) }
 }
@@ -210,10 +214,10 @@ fn read_record(row: &Row<'_>) -> Result<Result<Record, Damaged>, rusqlite::Error
     Ok(Ok(record))
 }
 
-fn read_numbers(row: &Row<'_>) -> Result<Numbers, rusqlite::Error> {
+fn read_numbers(row: &Row<'_>) -> Result<PersistentNumbers, rusqlite::Error> {
     let at = |at| NUMBERS_AT + at;
     let bytes = |index| row.get(at(index)).map(unsigned);
-    Ok(Numbers {
+    Ok(PersistentNumbers {
         wanted: bytes(0)?,
         left: bytes(1)?,
         have: bytes(2)?,
@@ -226,7 +230,6 @@ fn read_numbers(row: &Row<'_>) -> Result<Numbers, rusqlite::Error> {
         seeding_seconds: bytes(9)?,
         running_seconds: bytes(10)?,
         queue: row.get(at(11))?,
-        ..Numbers::default()
     })
 }
 
@@ -321,7 +324,7 @@ fn record_sum(record: &Record, about: &About, trackers: &str, choice: &str) -> i
         .finish()
 }
 
-fn numbers_sum(hash: InfoHash, numbers: &Numbers) -> i64 {
+fn numbers_sum(hash: InfoHash, numbers: &PersistentNumbers) -> i64 {
     Sum::new(b"numbers")
         .text(&hash.0)
         .number(signed(numbers.wanted))

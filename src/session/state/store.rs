@@ -10,7 +10,6 @@ use tokio::sync::watch;
 
 use crate::ids::InfoHash;
 use crate::metainfo::Metainfo;
-use crate::session::seedbox::Numbers;
 use crate::storage::Identity;
 
 use super::folder::Folder;
@@ -19,7 +18,7 @@ use super::pending::{Edit, Pending};
 use super::rows::{self, Fact};
 use super::torrents::Torrents;
 use super::writer::Writer;
-use super::{AllTime, Month, Record, StateError, Traffic, database, identities};
+use super::{AllTime, Month, PersistentNumbers, Record, StateError, Traffic, database, identities};
 
 /// The state of one seedbox. Cloning shares it. See the [module](super).
 ///
@@ -138,7 +137,7 @@ impl Store {
     }
 
     /// Keeps the numbers of torrents that are there.
-    pub fn update_numbers(&self, numbers: impl IntoIterator<Item = (InfoHash, Numbers)>) {
+    pub fn update_numbers(&self, numbers: impl IntoIterator<Item = (InfoHash, PersistentNumbers)>) {
         let edit = |(hash, numbers)| (hash, Edit { numbers: Some(numbers), ..Edit::default() });
         self.edit(false, numbers.into_iter().map(edit));
     }
