@@ -77,6 +77,38 @@ impl Home {
         Some((status, body.to_owned()))
     }
 
+    /// Seeds `payload` from the download folder, announced at `tracker`; its info-hash, once it is being seeded.
+    pub(crate) fn seed(&self, payload: &[u8], tracker: &str) -> String {
+        let content = self.state().join("downloads");
+        fs::create_dir_all(&content).expect("a folder");
+        fs::write(content.join("payload"), payload).expect("a file");
+        let mut create = Command::new(env!("CARGO_BIN_EXE_sower"));
+        create.arg("create").arg(content.join("payload")).args(["--tracker", tracker]).current_dir(self.folder.path());
+        assert!(create.output().expect("sower runs").status.success());
+        let body = format!("{{\"torrent\": \"{}\"}}", base64(&fs::read(self.torrent_file()).expect("a torrent")));
+        let (status, answer) = self.ask("POST", "/api/v1/torrents", &body).expect("it answers");
+        assert!(status < 300, "{status} {answer}");
+        let added: Value = serde_json::from_str(&answer).expect("JSON");
+        let hash = added["added"][0]["hash"].as_str().unwrap_or_else(|| panic!("no hash: {answer}")).to_owned();
+        until("it is seeded", || self.torrent(&hash)["activity"] == "seeding");
+        hash
+    }
+
+    /// The torrent that [`Home::seed`] made.
+    pub(crate) fn torrent_file(&self) -> PathBuf {
+        [self.state().join("downloads"), self.folder.path().to_owned()]
+            .map(|folder| folder.join("payload.torrent"))
+            .into_iter()
+            .find(|path| path.is_file())
+            .expect("it was made")
+    }
+
+    /// A torrent as the API tells of it; `null` if it does not.
+    pub(crate) fn torrent(&self, hash: &str) -> Value {
+        let answer = self.ask("GET", &format!("/api/v1/torrents/{hash}"), "");
+        answer.and_then(|(_, body)| serde_json::from_str(&body).ok()).unwrap_or_default()
+    }
+
     pub(crate) fn settings(&self) -> Value {
         let (status, body) = self.ask("GET", "/api/v1/settings", "").expect("it answers");
         assert_eq!(status, 200, "{body}");
@@ -87,6 +119,11 @@ impl Home {
         let (status, body) = self.ask("PATCH", "/api/v1/settings", change).expect("it answers");
         assert!(status < 300, "{status} {body}");
     }
+}
+
+fn base64(bytes: &[u8]) -> String {
+    use base64::Engine as _;
+    base64::engine::general_purpose::STANDARD.encode(bytes)
 }
 
 /// Waits until `what` is so.

@@ -1,6 +1,5 @@
 //! From start to end, under a service manager.
 
-use std::fs;
 use std::io::Read;
 use std::net::TcpListener;
 use std::time::{Duration, Instant};
@@ -55,20 +54,9 @@ fn a_second_signal_ends_it_at_once() {
     let (home, mut manager) = (Home::new(), Manager::new());
     let tracker = TcpListener::bind("127.0.0.1:0").expect("a port");
     let url = format!("http://{}/announce", tracker.local_addr().expect("bound"));
-    let content = home.folder.path().join("state/downloads");
-    fs::create_dir_all(&content).expect("a folder");
-    fs::write(content.join("payload"), vec![7; 50_000]).expect("a file");
-    let mut create = std::process::Command::new(env!("CARGO_BIN_EXE_sower"));
-    create.arg("create").arg(content.join("payload")).args(["--tracker", &url]).current_dir(home.folder.path());
-    assert!(create.output().expect("sower runs").status.success());
     let mut daemon = manager.start(home.command());
     manager.hear("READY=1");
-    let torrent = fs::read(content.join("payload.torrent"))
-        .or_else(|_| fs::read(home.folder.path().join("payload.torrent")))
-        .expect("a torrent");
-    let body = format!("{{\"torrent\": \"{}\"}}", base64(&torrent));
-    let (status, answer) = home.ask("POST", "/api/v1/torrents", &body).expect("it answers");
-    assert!(status < 300, "{status} {answer}");
+    home.seed(&[7; 50_000], &url);
     // the first announce is under way: there is somebody to say goodbye to
     tracker.set_nonblocking(false).expect("a socket");
     let (mut announce, _) = tracker.accept().expect("an announce");
@@ -84,11 +72,6 @@ fn a_second_signal_ends_it_at_once() {
     assert!(second.elapsed() < Duration::from_secs(2), "it took {:?}", second.elapsed());
 }
 
-fn base64(bytes: &[u8]) -> String {
-    use base64::Engine as _;
-    base64::engine::general_purpose::STANDARD.encode(bytes)
-}
-
 #[test]
 fn it_runs_without_a_manager() {
     let home = Home::new();
@@ -97,4 +80,26 @@ fn it_runs_without_a_manager() {
     daemon.signal(Signal::INT);
     assert_eq!(daemon.ended().code(), Some(0));
     assert!(!home.socket().exists(), "its socket was left behind");
+}
+
+/// Bytes sent were saved every two seconds, but the time of seeding only when it ended: a crash after a month lost the month.
+#[test]
+fn a_crash_costs_seconds_of_seeding_time_and_not_all_of_it() {
+    let (home, mut manager) = (Home::new(), Manager::new());
+    let mut daemon = manager.start(home.command());
+    manager.hear("READY=1");
+    let hash = home.seed(&[7; 50_000], "http://127.0.0.1:9/announce");
+    let start = Instant::now();
+    let seconds = |name: &str| home.torrent(&hash)[name].as_u64().unwrap_or_default();
+    until("it was seeded for a while", || seconds("seeding_seconds") >= 7);
+    let (seeding, running) = (seconds("seeding_seconds"), seconds("running_seconds"));
+    daemon.0.kill().expect("it runs");
+    daemon.ended();
+    let daemon = manager.start(home.command());
+    manager.hear("READY=1");
+    let saved = seconds("seeding_seconds");
+    assert!(saved + 4 >= seeding, "of {seeding} s {saved} are left");
+    assert!(saved <= start.elapsed().as_secs() + 1, "{saved} s are more than have passed");
+    assert!(seconds("running_seconds") + 4 >= running);
+    daemon.end();
 }

@@ -103,6 +103,7 @@ pub(crate) fn full_record() -> Record {
         seeding_seconds: 8,
         running_seconds: 9,
         queue: u32::MAX,
+        counting: None,
     };
     let (about, choice) = (Arc::new(about), Arc::new(choice));
     Record { info_hash, about, choice, numbers, complete: true, trusted: true, magnet: None }

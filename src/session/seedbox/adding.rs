@@ -138,7 +138,7 @@ impl Keeper {
             uploaded: addition.before.0,
             downloaded: addition.before.1,
             added_at: addition.added_at.unwrap_or_else(now),
-            counted_at: now(),
+            counted_at: self.clock.now(),
             queue: u32::try_from(self.view.rows.len()).unwrap_or(u32::MAX),
             ..Numbers::default()
         }

@@ -24,6 +24,7 @@ impl Keeper {
     /// Once a second.
     pub(super) async fn turn(&mut self) {
         self.turns += 1;
+        self.follow_clock();
         if let Err(error) = self.session.turn().await {
             tracing::error!(%error, "the engine failed");
         }
@@ -95,7 +96,8 @@ impl Keeper {
             upload_rate: 0,
             download_rate: 0,
             connections: u32::try_from(connections).unwrap_or(u32::MAX),
-            session_seconds: u64::try_from(now() - self.started_at).unwrap_or(0),
+            session_seconds: self.clock.seconds(),
+            running_seconds: self.running_seconds(),
             ..self.view.totals
         };
         for id in &lively {
@@ -188,12 +190,29 @@ impl Keeper {
 
     /// Time that has passed is counted before the activity changes.
     pub(super) fn count_time(&mut self, id: TorrentId) {
-        let now = now();
+        let now = self.clock.now();
         self.edit(id, |row| {
             let (seeding, running) = (row.seeding_seconds(now), row.running_seconds(now));
             (row.numbers.seeding_seconds, row.numbers.running_seconds) = (seeding, running);
             row.numbers.counted_at = now;
         });
+    }
+
+    /// When the clock of the host was set, what is measured by it is moved along.
+    fn follow_clock(&mut self) {
+        let Some(by) = self.clock.follow(now()) else { return };
+        tracing::warn!(seconds = by, "the clock was set");
+        let running: Vec<TorrentId> = self.view.rows.iter().filter(|row| row.runs()).map(|row| row.id).collect();
+        for id in running {
+            self.edit(id, |row| {
+                let numbers = &mut row.numbers;
+                // it was told by the clock as it was
+                if let Some(active_at) = numbers.active_at.as_mut().filter(|at| **at >= numbers.counted_at) {
+                    *active_at = active_at.saturating_add(by);
+                }
+                numbers.counted_at = numbers.counted_at.saturating_add(by);
+            });
+        }
     }
 
     /// What the session stopped by itself.

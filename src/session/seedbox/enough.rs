@@ -2,14 +2,14 @@
 
 use crate::ids::TorrentId;
 
-use super::keeper::{Keeper, now};
+use super::keeper::Keeper;
 use super::row::{Activity, Row};
 use super::settings::{LimitAction, Settings};
 
 impl Keeper {
     /// Does with those that were seeded enough what the settings say.
     pub(super) async fn stop_enough(&mut self) {
-        let (settings, now) = (self.view.settings.clone(), now());
+        let (settings, now) = (self.view.settings.clone(), self.clock.now());
         let seeding = self.view.rows.iter().filter(|row| row.activity == Activity::Seeding);
         let enough: Vec<TorrentId> = seeding.filter(|row| is_enough(row, &settings, now)).map(|row| row.id).collect();
         for id in enough {

@@ -26,6 +26,7 @@ use super::patrol::{Patrol, Patrolled};
 use super::queue::Running;
 use super::row::{Numbers, Row};
 use super::seeking::Seeking;
+use super::steady::Steady;
 use super::view::{REMOVED, Removed, View};
 
 /// Orders that are taken in before a view is made of what they did.
@@ -81,12 +82,14 @@ pub(super) struct Keeper {
     pub(super) watching: bool,
     /// Answers that wait for the next view.
     pub(super) answers: Vec<Box<dyn FnOnce() + Send>>,
-    pub(super) started_at: i64,
+    pub(super) clock: Steady,
     /// Seconds of earlier starts.
     pub(super) running_before: u64,
     /// Seconds that were counted.
     pub(super) turns: u64,
     pub(super) ending: Option<Reply<()>>,
+    /// Nothing runs any more.
+    pub(super) ended: bool,
 }
 
 /// What the keeper knows of a torrent beside its row.
@@ -355,11 +358,8 @@ impl Keeper {
         }
         self.session.end().await;
         self.count();
-        let ids: Vec<TorrentId> = self.torrents.keys().copied().collect();
-        for id in ids {
-            self.count_time(id);
-            self.unsaved.insert(id);
-        }
+        self.ended = true;
+        self.unsaved.extend(self.torrents.keys());
         self.save_numbers();
         let store = self.store.clone();
         let closed = tokio::task::spawn_blocking(move || store.close()).await;

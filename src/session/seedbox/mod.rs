@@ -30,6 +30,7 @@ mod seeking;
 mod settings;
 mod settle;
 mod start;
+mod steady;
 mod telling;
 mod view;
 mod waking;

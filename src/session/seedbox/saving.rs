@@ -3,9 +3,9 @@
 use std::sync::Arc;
 
 use crate::ids::TorrentId;
-use crate::session::state::{AllTime, Loaded, PersistentNumbers, Record};
+use crate::session::state::{AllTime, Counting, Loaded, PersistentNumbers, Record};
 
-use super::keeper::{Content, Keeper, Kept, now};
+use super::keeper::{Content, Keeper, Kept};
 use super::pacing::MonthTraffic;
 use super::row::{Activity, Row};
 use super::settings::Category;
@@ -54,7 +54,7 @@ impl Keeper {
             message: None,
             tracker: Arc::from(""),
             trouble: None,
-            numbers: record.numbers.numbers(now()),
+            numbers: record.numbers.numbers(self.clock.now()),
         };
         Arc::make_mut(&mut self.view.by_hash).insert(record.info_hash, id);
         self.view.rows.push(Arc::new(row));
@@ -72,12 +72,31 @@ impl Keeper {
             info_hash: row.info_hash(),
             about: row.about.clone(),
             choice: row.choice.clone(),
-            numbers: PersistentNumbers::from(&row.numbers),
+            numbers: self.persistent(row),
             complete: matches!(content, Content::Whole | Content::Trusted),
             trusted: matches!(content, Content::Trusted),
             magnet: kept.magnet.as_ref().map(|magnet| Arc::from(magnet.to_string())),
         };
+        self.unsaved.remove(&id);
         self.store.put([record]);
+    }
+
+    /// What is saved of numbers: time up to now, and whether it goes on.
+    fn persistent(&self, row: &Row) -> PersistentNumbers {
+        let now = self.clock.now();
+        let seeding = row.activity == Activity::Seeding;
+        let runs = row.runs() && !self.ended;
+        PersistentNumbers {
+            seeding_seconds: row.seeding_seconds(now),
+            running_seconds: row.running_seconds(now),
+            counting: runs.then(|| Counting { since: self.running_seconds(), seeding }),
+            ..PersistentNumbers::from(&row.numbers)
+        }
+    }
+
+    /// Seconds of all starts together.
+    pub(super) fn running_seconds(&self) -> u64 {
+        self.running_before.saturating_add(self.clock.seconds())
     }
 
     /// Has a torrent forgotten.
@@ -90,12 +109,13 @@ impl Keeper {
     pub(super) fn save_numbers(&mut self) {
         let unsaved = std::mem::take(&mut self.unsaved);
         let rows = unsaved.iter().filter_map(|id| self.view.row(*id));
-        self.store.update_numbers(rows.map(|row| (row.info_hash(), PersistentNumbers::from(&row.numbers))));
+        self.store.update_numbers(rows.map(|row| (row.info_hash(), self.persistent(row))));
+        // after them: time is counted up to this, and never from later than it
         let totals = &self.view.totals;
         self.store.keep_all_time(&AllTime {
             uploaded: totals.uploaded,
             downloaded: totals.downloaded,
-            running_seconds: self.running_before + totals.session_seconds,
+            running_seconds: self.running_seconds(),
             starts: totals.starts,
         });
         let (month, traffic) = self.month.kept();

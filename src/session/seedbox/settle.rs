@@ -134,14 +134,15 @@ impl Keeper {
             }
             Found::Cancelled => {}
         }
+        // its owner may have changed his mind meanwhile
+        if self.torrents.get(&id).is_some_and(|kept| kept.job.is_none() && kept.running.is_some()) {
+            Box::pin(self.settle(id)).await;
+        } else {
+            self.show(id);
+        }
         if !(was_running && is_whole) {
             self.save(id);
         }
-        // its owner may have changed his mind meanwhile
-        if self.torrents.get(&id).is_some_and(|kept| kept.job.is_none() && kept.running.is_some()) {
-            return Box::pin(self.settle(id)).await;
-        }
-        self.show(id);
     }
 
     /// A message that stays until something else is known.
@@ -218,8 +219,8 @@ impl Keeper {
         if let Some(row) = self.view.row(id) {
             self.queue.count(row);
         }
-        let now = now();
-        self.edit(id, |row| (row.numbers.counted_at, row.numbers.started_at) = (now, Some(now)));
+        let now = self.clock.now();
+        self.edit(id, |row| row.numbers.started_at = Some(now));
         self.set_limits(id);
         let choice = self.row(id).map(|row| row.choice.clone()).unwrap_or_default();
         if choice.super_seed {
@@ -293,7 +294,9 @@ impl Keeper {
         let activity = activity(row, kept, self.session_is_downloading(kept));
         self.waits |= matches!(activity, Activity::QueuedDownload | Activity::QueuedSeed);
         if activity != row.activity {
+            self.count_time(id);
             self.edit(id, |row| row.activity = activity);
+            self.unsaved.insert(id);
         }
     }
 

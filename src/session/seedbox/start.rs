@@ -20,6 +20,7 @@ use super::pacing::{MonthTraffic, Rates};
 use super::patrol::Patrol;
 use super::queue::Running;
 use super::settings::Settings;
+use super::steady::Steady;
 use super::view::View;
 
 /// Orders that wait for the keeper; front ends wait beyond.
@@ -102,10 +103,11 @@ impl Seedbox {
             waking: BTreeSet::new(),
             watching: false,
             answers: Vec::new(),
-            started_at: now(),
+            clock: Steady::new(now()),
             running_before: 0,
             turns: 0,
             ending: None,
+            ended: false,
         };
         keeper.load(loaded);
         keeper.publish();

@@ -11,7 +11,7 @@ use rusqlite::{Connection, OpenFlags};
 use super::StateError;
 
 /// Each makes of the form before it the next one; the number of them that a database went through is its `user_version`.
-const MIGRATIONS: &[&str] = &[FORM_1];
+const MIGRATIONS: &[&str] = &[FORM_1, FORM_2];
 
 /// Hash-keyed tables without row numbers: found by hash, and a change of numbers rewrites numbers alone. `sum` is over all other
 /// columns, see [`super::rows`].
@@ -65,6 +65,12 @@ const FORM_1: &str = "
         value TEXT NOT NULL,
         sum INTEGER NOT NULL
     ) STRICT, WITHOUT ROWID;
+";
+
+/// Numbers say whether time goes on being counted (0: no, 1: it is downloaded, 2: it is seeded) and since when.
+const FORM_2: &str = "
+    ALTER TABLE numbers ADD COLUMN counting INTEGER NOT NULL DEFAULT 0;
+    ALTER TABLE numbers ADD COLUMN counted_at INTEGER NOT NULL DEFAULT 0;
 ";
 
 /// `PRAGMA application_id`: what `file` and we tell our databases by.

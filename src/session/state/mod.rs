@@ -42,5 +42,5 @@ mod writer;
 pub use error::StateError;
 pub use export::{Exported, FormatError, Line, read_export};
 pub use open::{Loaded, Problem};
-pub use record::{AllTime, Month, PersistentNumbers, Record, Traffic};
+pub use record::{AllTime, Counting, Month, PersistentNumbers, Record, Traffic};
 pub use store::Store;

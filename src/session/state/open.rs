@@ -9,7 +9,7 @@ use crate::ids::InfoHash;
 
 use super::folder::Folder;
 use super::torrents::{Listing, Torrents};
-use super::{AllTime, Month, Record, StateError, Traffic, backup, database, recover, rows};
+use super::{AllTime, Month, PersistentNumbers, Record, StateError, Traffic, backup, database, recover, rows};
 
 /// Names in the table of values.
 pub(super) const ALL_TIME: &str = "all-time";
@@ -49,6 +49,16 @@ pub(super) struct Place<'a> {
 }
 
 impl Loaded {
+    /// After a crash: counts the time that torrents ran until then; the numbers that are others now.
+    pub(super) fn count_up_to_the_end(&mut self) -> Vec<(InfoHash, PersistentNumbers)> {
+        let end = self.all_time.running_seconds;
+        let counted = self.records.iter_mut().filter_map(|record| {
+            let counted = record.numbers.count_up_to(end);
+            counted.then_some((record.info_hash, record.numbers))
+        });
+        counted.collect()
+    }
+
     fn value(&mut self, key: &str, value: String) {
         if let Some(name) = key.strip_prefix(VALUE) {
             self.values.insert(name.to_owned(), value);

@@ -58,6 +58,19 @@ pub struct PersistentNumbers {
     pub running_seconds: u64,
     /// Place in the queue.
     pub queue: u32,
+    /// Seconds go on being counted since these numbers were saved.
+    #[serde(skip)]
+    pub counting: Option<Counting>,
+}
+
+/// Since when a torrent runs whose seconds are not saved again and again: what it ran for until a crash follows from
+/// [`AllTime::running_seconds`], which is one number for all.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Counting {
+    /// What [`AllTime::running_seconds`] was when the numbers were saved.
+    pub since: u64,
+    /// It is seeded; otherwise it is downloaded.
+    pub seeding: bool,
 }
 
 impl From<&Numbers> for PersistentNumbers {
@@ -75,11 +88,23 @@ impl From<&Numbers> for PersistentNumbers {
             seeding_seconds: numbers.seeding_seconds,
             running_seconds: numbers.running_seconds,
             queue: numbers.queue,
+            counting: None,
         }
     }
 }
 
 impl PersistentNumbers {
+    /// Counts the seconds up to the last sign of life of the daemon that saved these; whether there were any to count.
+    pub(super) fn count_up_to(&mut self, running_seconds: u64) -> bool {
+        let Some(counting) = self.counting.take() else { return false };
+        let more = running_seconds.saturating_sub(counting.since);
+        self.running_seconds = self.running_seconds.saturating_add(more);
+        if counting.seeding {
+            self.seeding_seconds = self.seeding_seconds.saturating_add(more);
+        }
+        true
+    }
+
     /// The numbers of a row after a start at `now` (seconds since 1970).
     pub fn numbers(&self, now: i64) -> Numbers {
         Numbers {
@@ -147,5 +172,29 @@ impl FromStr for Month {
         let (year, month) = text.split_once('-').ok_or(())?;
         let month = Month { year: year.parse().map_err(|_| ())?, month: month.parse().map_err(|_| ())? };
         (1..=12).contains(&month.month).then_some(month).ok_or(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn seconds_after_the_last_save_are_counted_once() {
+        let saved = |seeding| PersistentNumbers {
+            seeding_seconds: 10,
+            running_seconds: 100,
+            counting: Some(Counting { since: 1_000, seeding }),
+            ..PersistentNumbers::default()
+        };
+        let after = |mut numbers: PersistentNumbers, life| {
+            let counted = numbers.count_up_to(life);
+            assert!(!numbers.count_up_to(life + 1), "counted twice");
+            (numbers.seeding_seconds, numbers.running_seconds, counted)
+        };
+        assert_eq!(after(saved(true), 1_060), (70, 160, true));
+        assert_eq!(after(saved(false), 1_060), (10, 160, true));
+        assert_eq!(after(saved(true), 900), (10, 100, true), "sums that were lost take nothing away");
+        assert_eq!(after(PersistentNumbers { counting: None, ..saved(true) }, 1_060), (10, 100, false));
     }
 }

@@ -12,7 +12,7 @@ use siphasher::sip::SipHasher13;
 use crate::ids::InfoHash;
 use crate::session::seedbox::{About, Choice, LimitChoice};
 
-use super::{PersistentNumbers, Record};
+use super::{Counting, PersistentNumbers, Record};
 
 /// What is read on demand.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -69,7 +69,8 @@ fn put_numbers(
     numbers: &PersistentNumbers,
 ) -> Result<(), rusqlite::Error> {
     const PUT: &str =
-        "INSERT OR REPLACE INTO numbers VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14)";
+        "INSERT OR REPLACE INTO numbers VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16)";
+    let (counting, counted_at) = counting_to_columns(numbers.counting);
     transaction.prepare_cached(PUT)?.execute(params![
         hash.0,
         signed(numbers.wanted),
@@ -85,6 +86,8 @@ fn put_numbers(
         signed(numbers.running_seconds),
         numbers.queue,
         numbers_sum(hash, numbers),
+        counting,
+        counted_at,
     ])?;
     Ok(())
 }
@@ -147,7 +150,7 @@ const RECORD: &str =
     "SELECT torrents.hash, name, size, pieces, piece_length, files, single_file, private, has_metadata,
     comment, created_by, created_at, trackers, choice, magnet, complete, trusted, torrents.sum,
     wanted, remaining, have, uploaded, downloaded, wasted, added_at, completed_at, active_at, seeding_seconds,
-    running_seconds, queue, numbers.sum
+    running_seconds, queue, numbers.sum, counting, counted_at
     FROM torrents LEFT JOIN numbers ON numbers.hash = torrents.hash";
 const NUMBERS_AT: usize = 18;
 
@@ -230,6 +233,7 @@ fn read_numbers(row: &Row<'_>) -> Result<PersistentNumbers, rusqlite::Error> {
         seeding_seconds: bytes(9)?,
         running_seconds: bytes(10)?,
         queue: row.get(at(11))?,
+        counting: counting_of_columns(row.get(at(13))?, row.get(at(14))?),
     })
 }
 
@@ -293,6 +297,17 @@ pub(super) fn choice_from_text(text: &str) -> Option<Choice> {
     serde_json::from_str(text).ok()
 }
 
+fn counting_to_columns(counting: Option<Counting>) -> (i64, i64) {
+    match counting {
+        None => (0, 0),
+        Some(Counting { since, seeding }) => (if seeding { 2 } else { 1 }, signed(since)),
+    }
+}
+
+fn counting_of_columns(counting: i64, counted_at: i64) -> Option<Counting> {
+    matches!(counting, 1 | 2).then(|| Counting { since: unsigned(counted_at), seeding: counting == 2 })
+}
+
 /// SQLite's numbers have a sign. No torrent has sent eight exabytes.
 fn signed(number: u64) -> i64 {
     i64::try_from(number).unwrap_or(i64::MAX)
@@ -325,7 +340,7 @@ fn record_sum(record: &Record, about: &About, trackers: &str, choice: &str) -> i
 }
 
 fn numbers_sum(hash: InfoHash, numbers: &PersistentNumbers) -> i64 {
-    Sum::new(b"numbers")
+    let sum = Sum::new(b"numbers")
         .text(&hash.0)
         .number(signed(numbers.wanted))
         .number(signed(numbers.left))
@@ -338,8 +353,10 @@ fn numbers_sum(hash: InfoHash, numbers: &PersistentNumbers) -> i64 {
         .number(numbers.active_at.unwrap_or(i64::MIN))
         .number(signed(numbers.seeding_seconds))
         .number(signed(numbers.running_seconds))
-        .number(numbers.queue)
-        .finish()
+        .number(numbers.queue);
+    // without it the sum is what it was before there were such columns
+    let (counting, counted_at) = counting_to_columns(numbers.counting);
+    if counting == 0 { sum.finish() } else { sum.number(counting).number(counted_at).finish() }
 }
 
 fn fact_sum(hash: InfoHash, fact: Fact, bytes: &[u8]) -> i64 {
@@ -371,5 +388,37 @@ impl Sum {
 
     fn finish(self) -> i64 {
         SipHasher13::new().hash(&self.0).cast_signed()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::session::state::database;
+
+    #[test]
+    fn rows_of_the_first_form_are_whole_in_the_present_one() {
+        let mut connection = Connection::open_in_memory().expect("a database");
+        database::bring_up(&mut connection).expect("the present form");
+        let numbers = PersistentNumbers { uploaded: 7, seeding_seconds: 8, ..PersistentNumbers::default() };
+        let record = Record {
+            info_hash: InfoHash([1; 20]),
+            about: Arc::default(),
+            choice: Arc::default(),
+            numbers,
+            complete: true,
+            trusted: false,
+            magnet: None,
+        };
+        let transaction = connection.transaction().expect("a transaction");
+        put_record(&transaction, &record).expect("a row");
+        transaction.commit().expect("it is kept");
+        let back = "ALTER TABLE numbers DROP COLUMN counting; ALTER TABLE numbers DROP COLUMN counted_at;
+            PRAGMA user_version = 1";
+        connection.execute_batch(back).expect("the first form");
+        database::bring_up(&mut connection).expect("the present form");
+        let mut read = Vec::new();
+        read_records(&connection, |record| read.push(record.expect("it is whole").numbers)).expect("rows");
+        assert_eq!(read, [numbers]);
     }
 }

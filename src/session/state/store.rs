@@ -84,7 +84,7 @@ impl Store {
     pub fn open_with(folder: &Path, data: &[PathBuf]) -> Result<(Store, Loaded), StateError> {
         let folder = Folder::take(folder)?;
         let torrents = Torrents::new(folder.torrents());
-        let (connection, loaded) = open::open(&Place { folder: &folder, torrents: &torrents, data })?;
+        let (connection, mut loaded) = open::open(&Place { folder: &folder, torrents: &torrents, data })?;
         let shared = Arc::new(Shared {
             folder,
             torrents,
@@ -97,7 +97,9 @@ impl Store {
         let handle = std::thread::Builder::new().name("state".into()).spawn(move || writer.run());
         let handle = handle.map_err(StateError::file(shared.folder.path()))?;
         let thread = Arc::new(Thread { shared: Arc::clone(&shared), handle: Mutex::new(Some(handle)) });
-        Ok((Store { shared, thread }, loaded))
+        let store = Store { shared, thread };
+        store.update_numbers(loaded.count_up_to_the_end());
+        Ok((store, loaded))
     }
 
     /// The folder.
