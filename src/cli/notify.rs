@@ -33,7 +33,7 @@ impl Notifier {
 
     /// It ends, and may take a while.
     pub(crate) fn stopping(&self) {
-        self.say("STOPPING=1\nSTATUS=telling the trackers");
+        self.say("STOPPING=1\nSTATUS=letting peers go, telling the trackers");
     }
 
     /// It reads its configuration again; [`Notifier::ready`] says that it is done. The manager tells by the clock which of two reloads
@@ -145,7 +145,7 @@ mod tests {
             "STATUS=a READY=0",
             "WATCHDOG=1",
             "FDSTOREREMOVE=1\nFDNAME=peers",
-            "STOPPING=1\nSTATUS=telling the trackers",
+            "STOPPING=1\nSTATUS=letting peers go, telling the trackers",
         ];
         let by_path = UnixDatagram::bind(&path).expect("a socket");
         assert_eq!(heard_from(&by_path, path.as_os_str()), expected);

@@ -69,7 +69,9 @@ pub struct Peer {
     address: IpAddr,
     pub(super) reserved: Reserved,
     /// We choke it.
-    choked: bool,
+    pub(super) choked: bool,
+    /// It has not been told so yet.
+    pub(super) owes_choke: bool,
     /// It chokes us.
     pub(super) chokes_us: bool,
     /// We told it that we want something of it.
@@ -91,7 +93,7 @@ pub struct Peer {
     pub(super) listens_on: Option<u16>,
     fast_set: Box<[PieceIndex]>,
     /// Bytes that may still be asked for while choked.
-    fast_allowance: u64,
+    pub(super) fast_allowance: u64,
 }
 
 impl Peer {
@@ -110,6 +112,7 @@ impl Peer {
             address,
             reserved: theirs.reserved,
             choked: true,
+            owes_choke: false,
             chokes_us: true,
             wanted: false,
             request_queue: None,

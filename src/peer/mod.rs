@@ -13,6 +13,7 @@ mod asking;
 mod connection;
 mod http;
 mod metadata;
+mod parting;
 mod pieces;
 mod reason;
 mod requests;

@@ -94,6 +94,8 @@ pub(super) struct EventLoop<D: Driver> {
     pub(super) stopwatch: Stopwatch,
     pub(super) ticked: Instant,
     pub(super) stopping: bool,
+    /// It has wound down.
+    pub(super) over: bool,
 }
 
 impl<D: Driver> EventLoop<D> {
@@ -121,6 +123,7 @@ impl<D: Driver> EventLoop<D> {
             idle = self.serve_turns(now);
             self.ask_for_checks();
             self.take_down();
+            self.part();
             self.stopwatch.stepped(Step::Close);
             self.stopwatch.turned();
         }
@@ -242,6 +245,7 @@ impl<D: Driver> EventLoop<D> {
                 Command::ConnectionsMax(connections) => self.shard.set_connections_max(connections),
                 Command::Filter(filter) => self.set_filter(filter),
                 Command::StopListening => self.driver.stop_listening(),
+                Command::WindDown => self.wind_down(now),
                 Command::Stop => self.stopping = true,
             }
         }
@@ -371,6 +375,7 @@ impl<D: Driver> EventLoop<D> {
             peers: self.shard.peers(PEERS_SHOWN, self.now()),
             census: self.shard.census(),
             failures: self.failures.clone(),
+            over: self.over,
             connections: self.shard.connections(),
             dormant: self.shard.dormant_torrents(),
             awaiting: self.shard.awaiting(),

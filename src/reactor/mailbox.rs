@@ -150,6 +150,8 @@ pub enum Command {
     Filter(Arc<IpFilter>),
     /// Accept no more connections; those that are there go on.
     StopListening,
+    /// Accept no more connections, serve what is asked for already, and let everybody go.
+    WindDown,
     /// End.
     Stop,
 }
@@ -189,6 +191,8 @@ pub struct Snapshot {
     pub census: Census,
     /// Torrents that it had to stop, and why, until they are withdrawn.
     pub failures: Vec<(TorrentId, String)>,
+    /// It has wound down: nobody is connected any more, and nobody will be.
+    pub over: bool,
     /// Connections, handshakes included.
     pub connections: usize,
     /// Torrents that are known and not in memory.

@@ -11,6 +11,7 @@ pub mod congestion;
 mod download;
 pub mod driver;
 mod event_loop;
+mod farewell;
 mod mailbox;
 mod options;
 mod paging;

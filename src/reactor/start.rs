@@ -124,6 +124,7 @@ fn make<D: Driver>(config: ReactorConfig) -> io::Result<EventLoop<D>> {
         stopwatch: Stopwatch::new(),
         ticked: Instant::now(),
         stopping: false,
+        over: false,
     })
 }
 

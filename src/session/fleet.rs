@@ -2,6 +2,7 @@
 
 mod asking;
 mod dormant;
+mod farewell;
 mod limits;
 mod listening;
 #[cfg(test)]

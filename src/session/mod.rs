@@ -12,6 +12,7 @@ mod dialling;
 mod dormant;
 mod downloading;
 mod entry;
+mod farewell;
 mod fleet;
 mod identity;
 mod known;

@@ -59,6 +59,9 @@ impl Shard {
     }
 
     fn unchoke(&mut self, key: PeerKey, now: Time) {
+        if self.winding_down {
+            return;
+        }
         self.set_waiting(key, false);
         let Some(connection) = self.connections.get_mut(key).filter(|connection| connection.closing.is_none()) else {
             return;

@@ -62,6 +62,8 @@ pub struct Connection {
     /// Counted as waiting for a slot.
     pub(super) waiting: bool,
     pub(super) closing: Option<Reason>,
+    /// Our side of its stream was ended.
+    pub(super) parted: bool,
     pub(super) opened_at: Time,
     pub(super) heard_at: Time,
     pub(super) spoke_at: Time,

@@ -176,7 +176,7 @@ impl Shard {
         };
         let Stage::Peer(id, peer) = &mut connection.stage else { return 0 };
         let Some(download) = self.swarms.get_mut(id).and_then(|swarm| swarm.download.as_mut()) else { return 0 };
-        if peer.chokes_us() || !peer.is_wanted() {
+        if peer.chokes_us() || !peer.is_wanted() || self.winding_down {
             return 0;
         }
         download.ask(key, peer.pieces(), most, now, &mut self.rng, &mut self.asked);

@@ -25,6 +25,7 @@ mod connection;
 mod dormant;
 mod doubt;
 mod download;
+mod farewell;
 mod holding;
 mod http;
 mod input;

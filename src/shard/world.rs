@@ -105,6 +105,8 @@ pub struct Shard {
     pub(super) news: News,
     /// Room to work in.
     pub(super) asked: Vec<BlockRef>,
+    /// Nothing new begins.
+    pub(super) winding_down: bool,
     /// Pieces that a peer of a super-seeded torrent just said it has.
     pub(super) heard: Vec<PieceIndex>,
     pub(super) totals: Totals,
@@ -147,6 +149,7 @@ impl Shard {
             second_sent: 0,
             news: News::default(),
             asked: Vec::new(),
+            winding_down: false,
             heard: Vec::new(),
             totals: Totals {
                 sent: 0,
@@ -164,7 +167,9 @@ impl Shard {
 
     /// Takes in a connection from `address`, or says why not.
     pub fn accept(&mut self, address: SocketAddr, now: Time) -> Result<PeerKey, Reason> {
-        let refusal = if self.connections.len() >= self.config.connections_max {
+        let refusal = if self.winding_down {
+            Some(Reason::Stopped)
+        } else if self.connections.len() >= self.config.connections_max {
             Some(Reason::Full)
         } else if self.greeting >= limits::HANDSHAKES {
             Some(Reason::FullHandshakes)
@@ -184,7 +189,7 @@ impl Shard {
     pub fn dial(&mut self, torrent: TorrentId, address: SocketAddr, now: Time) -> Option<PeerKey> {
         let swarm = self.swarms.get(&torrent).filter(|swarm| !swarm.is_full())?;
         let info_hash = swarm.torrent.info_hash;
-        if !self.serves(torrent) {
+        if !self.serves(torrent) || self.winding_down {
             return None;
         }
         if self.connections.len() >= self.config.connections_max || self.greeting >= limits::HANDSHAKES / 2 {
@@ -218,6 +223,7 @@ impl Shard {
             wait: Wait::Nothing,
             waiting: false,
             closing: None,
+            parted: false,
             opened_at: now,
             heard_at: now,
             spoke_at: now,
@@ -300,7 +306,9 @@ impl Shard {
     /// Puts `key` on the list of connections with control bytes, if it has any and is not on it.
     pub(super) fn list_output(&mut self, key: PeerKey) {
         let Some(connection) = self.connections.get_mut(key) else { return };
-        if !connection.output.is_empty() && !connection.listed {
+        if connection.parted {
+            connection.output = Vec::new();
+        } else if !connection.output.is_empty() && !connection.listed {
             connection.listed = true;
             self.outputs.push_back(key);
         }

@@ -3,10 +3,12 @@
 mod configured;
 mod container;
 mod daemon;
+mod downloader;
 mod life;
 mod logs;
 mod manual;
 mod package;
+mod restart;
 mod sockets;
 mod units;
 mod webhooks;

@@ -158,7 +158,8 @@ fn patched(settings: &Settings, patch: &Value) -> Answer<Settings> {
     merge(&mut document, patch);
     let document: SettingsDocument = serde_json::from_value(document).map_err(wrong)?;
     document.check()?;
-    Ok(document.settings())
+    // the file's alone
+    Ok(Settings { stop_grace: settings.stop_grace, ..document.settings() })
 }
 
 /// RFC 7396, but that a member which must be there may be null.
@@ -272,6 +273,7 @@ impl SettingsDocument {
             added_trackers: self.added_trackers,
             categories: categories.collect(),
             tags: self.tags,
+            ..Settings::default()
         }
     }
 }

@@ -356,6 +356,7 @@ impl Keeper {
                 watch.cancel.store(true, Ordering::Relaxed);
             }
         }
+        self.session.wind_down(Duration::from_secs(self.view.settings.stop_grace.into())).await;
         self.session.end().await;
         self.count();
         self.ended = true;

@@ -55,6 +55,8 @@ pub struct Settings {
     pub connections: u32,
     /// Connections of one torrent.
     pub connections_per_torrent: Option<u32>,
+    /// Seconds that peers get at the end to be sent what they have asked for.
+    pub stop_grace: u32,
     /// Traffic of a month.
     pub budget: Option<TrafficBudget>,
     /// Trackers beside those of public torrents.
@@ -141,6 +143,7 @@ impl Settings {
             checks_max: 1,
             connections: 8_192,
             connections_per_torrent: None,
+            stop_grace: 0,
             budget: None,
             added_trackers: Vec::new(),
             categories: BTreeMap::new(),

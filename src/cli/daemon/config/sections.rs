@@ -13,8 +13,8 @@ use crate::transmit::SendMode;
 use super::key::{Key, Section, When, section};
 use super::load::Reader;
 use super::value::{
-    Count, Day, Device, HookUrl, HostName, Level, Minutes, Name, PerAddress, Place, Port, Rate, Ratio, Reactors, Size,
-    TrackerChoiceOrNone, TrackerUrl, UnsentLimit,
+    Count, Day, Device, HookUrl, HostName, Level, Minutes, Name, PerAddress, Place, Port, Rate, Ratio, Reactors,
+    Seconds, Size, TrackerChoiceOrNone, TrackerUrl, UnsentLimit,
 };
 use super::words::LogFormat;
 
@@ -36,6 +36,9 @@ section! {
         [Restart] connections_per_address: PerAddress = 64,
         /// Connections of one torrent.
         [Live] connections_per_torrent: Option<Count> = "unlimited",
+        /// At the end, how long peers may take to be sent what they have asked for, such as "5s"; then they are cut off. "0s" cuts them
+        /// off at once, as a second signal does.
+        [Live] stop_grace: Seconds = "5s",
         /// TCP congestion control of peers, such as "cubic" or "bbr". "auto" is the system's, but cubic instead of bbr on short paths.
         [Restart] congestion: CongestionChoice = "auto",
         /// Mark of packets to peers: "cs1", "le", "af11", or a number from 0 to 63.

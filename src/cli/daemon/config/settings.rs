@@ -39,6 +39,7 @@ impl Config {
             checks_max: self.queue.checks.0,
             connections: self.network.connections.0,
             connections_per_torrent: count(&self.network.connections_per_torrent),
+            stop_grace: self.network.stop_grace.0,
             budget: self.traffic_budget(),
             added_trackers: self.trackers.added.iter().map(|url| url.0.clone()).collect(),
             categories: self.categories.iter().map(|(name, place)| (name.clone(), category(place))).collect(),

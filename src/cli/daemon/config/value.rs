@@ -183,6 +183,8 @@ checked! {
     Size(u64) or "unlimited" = size;
     /// Bytes that the kernel may hold of one connection before they are on their way.
     UnsentLimit(u32) or "system" = unsent_limit;
+    /// A time, in seconds.
+    Seconds(u32) = seconds;
     /// A time, in minutes.
     Minutes(u32) or "unlimited" = minutes;
     /// Bytes sent for each byte.
@@ -240,6 +242,18 @@ fn unsent_limit(text: &str) -> Result<u32, String> {
     let least = limits::UNSENT_MIN;
     let bytes = parse_size(text).ok().and_then(|bytes| u32::try_from(bytes).ok()).filter(|bytes| *bytes >= least);
     bytes.ok_or_else(|| format!("{text:?} is not within {} KiB to 4 GiB, such as \"512KiB\"", least / 1_024))
+}
+
+fn seconds(text: &str) -> Result<u32, String> {
+    let wrong = || format!("{text:?} is no time up to an hour: write one such as \"5s\" or \"2m\"");
+    let unit = text.trim_start_matches(|c: char| c.is_ascii_digit());
+    let count: u32 = text[..text.len() - unit.len()].parse().map_err(|_| wrong())?;
+    let seconds = match unit {
+        "s" => Some(count),
+        "m" | "min" => count.checked_mul(60),
+        _ => None,
+    };
+    seconds.filter(|seconds| *seconds <= 3_600).ok_or_else(wrong)
 }
 
 fn minutes(text: &str) -> Result<u32, String> {
