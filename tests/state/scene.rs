@@ -82,7 +82,6 @@ pub(crate) fn full_record() -> Record {
         seeding_limit: LimitChoice::Unlimited,
         limit_action: Some(LimitAction::Remove),
         idle_limit: LimitChoice::At(u32::MAX),
-        limit_action: Some(LimitAction::SuperSeed),
         peer_limit: Some(7),
         sequential: true,
         first_last: true,
