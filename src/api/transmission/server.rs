@@ -8,6 +8,7 @@ use axum::extract::{Request as HttpRequest, State};
 use axum::http::header::{CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue};
 use axum::http::{Method, StatusCode};
 use axum::response::{IntoResponse, Response};
+use futures_util::StreamExt as _;
 use subtle::ConstantTimeEq as _;
 
 use crate::api::Context;
@@ -83,6 +84,8 @@ async fn checked(server: &Server, caller: Caller, request: HttpRequest<Body>) ->
         return refuse(denied.into_response());
     }
     if !server.knows(request.headers()) {
+        // clients say it again at once by the same connection, which would be closed with a body that nobody took
+        drain(request.into_body()).await;
         return refuse((StatusCode::CONFLICT, conflict(server.session_id())).into_response());
     }
     if request.method() != Method::POST {
@@ -93,6 +96,17 @@ async fn checked(server: &Server, caller: Caller, request: HttpRequest<Body>) ->
         Err(_) => {
             let text = format!("a request may have {API_UPLOAD} bytes at most\n");
             refuse((StatusCode::PAYLOAD_TOO_LARGE, text).into_response())
+        }
+    }
+}
+
+/// Takes a body and keeps nothing of it. One that is too long is left.
+async fn drain(body: Body) {
+    let (mut data, mut taken) = (body.into_data_stream(), 0);
+    while let Some(Ok(part)) = data.next().await {
+        taken += part.len();
+        if taken > API_UPLOAD {
+            return;
         }
     }
 }
