@@ -107,7 +107,8 @@ fn look(daemon: &Daemon, hash: &str, expected: &serde_json::Value) {
         .args([SCRIPT, &daemon.port().to_string(), &daemon.token, hash, &expected.to_string()])
         .output()
         .expect("Python runs");
-    assert!(output.status.success(), "{expected}: {}", String::from_utf8_lossy(&output.stderr));
+    let log = || std::fs::read_to_string(daemon.folder.path().join("daemon.log")).unwrap_or_default();
+    assert!(output.status.success(), "{expected}: {}\n{}", String::from_utf8_lossy(&output.stderr), log());
 }
 
 fn transmission_remote(daemon: &Daemon) -> Output {

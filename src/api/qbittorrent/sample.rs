@@ -44,5 +44,5 @@ pub(super) fn row(id: u32) -> Row {
 
 /// So many of them.
 pub(super) fn view(torrents: u32) -> View {
-    View::new(Settings::new("/srv/seed".into())).with_rows(1, (0..torrents).map(|id| Arc::new(row(id))).collect())
+    View::new(Settings::new("/srv/seed".into())).with_rows(1, (0..torrents).map(|id| Arc::new(row(id))))
 }

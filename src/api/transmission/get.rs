@@ -148,7 +148,7 @@ mod tests {
 
     fn answer(table: bool, view: &View) -> Value {
         let mut list = List::begin(vec![Field::Id, Field::Status], table, view.rows.len());
-        list.write_all(&view.rows, view);
+        list.write_all(&view.rows.iter().cloned().collect::<Vec<_>>(), view);
         serde_json::from_slice(&envelope::finish(Ok(list.end(None::<std::iter::Empty<&Removed>>)), None)).expect("JSON")
     }
 

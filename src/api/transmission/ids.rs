@@ -60,7 +60,7 @@ impl Selection {
 
     /// The torrents of `view` that are meant, each once; what changed after `since` is recent.
     pub(super) fn rows(&self, view: &View, since: u64) -> Vec<Arc<Row>> {
-        let Selection::Some { named, recent } = self else { return view.rows.clone() };
+        let Selection::Some { named, recent } = self else { return view.rows.iter().cloned().collect() };
         if named.is_empty() && *recent {
             return view.changed_since(since).cloned().collect();
         }

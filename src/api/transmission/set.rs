@@ -234,7 +234,7 @@ mod tests {
 
     #[test]
     fn torrents_whose_limits_change_alike_are_changed_together() {
-        let rows = sample::view(1000).rows;
+        let rows: Vec<_> = sample::view(1000).rows.iter().cloned().collect();
         let all = wishes(json!({"uploadLimit": 5, "uploadLimited": true})).expect("limits").by_change(&rows);
         assert_eq!(all.iter().map(|(_, torrents)| torrents.len()).collect::<Vec<_>>(), [1000]);
         assert!(wishes(json!({"labels": []})).expect("labels").by_change(&rows).is_empty());

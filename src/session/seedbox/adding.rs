@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use crate::ids::{InfoHash, TorrentId};
+use crate::ids::TorrentId;
 use crate::limits;
 use crate::metainfo::Metainfo;
 use crate::session::state::Store;
@@ -149,7 +149,6 @@ impl Keeper {
         let id = TorrentId(self.next);
         self.next += 1;
         self.learn_labels(&addition.choice);
-        let info_hash = about.info_hash.unwrap_or(InfoHash([0; 20]));
         let row = Row {
             id,
             revision: self.view.revision + 1,
@@ -161,8 +160,7 @@ impl Keeper {
             trouble: None,
             numbers,
         };
-        self.view.rows.push(Arc::new(row));
-        Arc::make_mut(&mut self.view.by_hash).insert(info_hash, id);
+        self.view.insert(Arc::new(row));
         self.torrents.insert(id, Kept { content, peers: addition.peers, ..Kept::default() });
         self.changed = true;
         id

@@ -274,25 +274,22 @@ impl Keeper {
 
     /// Changes the row of `id`; it is part of the next view.
     pub(super) fn edit(&mut self, id: TorrentId, change: impl FnOnce(&mut Row)) {
-        let Ok(at) = self.view.rows.binary_search_by_key(&id, |row| row.id) else { return };
-        let row = Arc::make_mut(&mut self.view.rows[at]);
-        change(row);
-        row.revision = self.view.revision + 1;
-        self.changed = true;
+        let revision = self.view.revision + 1;
+        self.changed |= self.view.rows.edit(id, |row| {
+            change(row);
+            row.revision = revision;
+        });
     }
 
     /// Changes of the row of `id` what goes on by itself: it is told along with other changes, never alone.
     pub(super) fn note(&mut self, id: TorrentId, change: impl FnOnce(&mut Row)) {
-        let Ok(at) = self.view.rows.binary_search_by_key(&id, |row| row.id) else { return };
-        change(Arc::make_mut(&mut self.view.rows[at]));
+        self.view.rows.edit(id, change);
     }
 
     /// Takes a torrent out of the views.
     pub(super) fn drop_row(&mut self, id: TorrentId) {
-        let Ok(at) = self.view.rows.binary_search_by_key(&id, |row| row.id) else { return };
-        let row = self.view.rows.remove(at);
+        let Some(row) = self.view.remove(id) else { return };
         let info_hash = row.info_hash();
-        Arc::make_mut(&mut self.view.by_hash).remove(&info_hash);
         let removed = Arc::make_mut(&mut self.view.removed);
         if removed.len() >= REMOVED {
             removed.pop_front();

@@ -25,6 +25,7 @@ mod patrol;
 mod place;
 mod queue;
 mod row;
+mod rows;
 mod saving;
 mod seeking;
 mod settings;
@@ -44,6 +45,7 @@ pub use order::{Added, Addition, Change, LimitChange, Order, QueueMove, Refusal,
 pub use place::confine;
 pub(super) use place::content_of;
 pub use row::{About, Activity, Numbers, Row};
+pub use rows::Rows;
 pub use settings::{Category, LimitAction, RateSchedule, Settings, TrafficBudget};
 pub use start::{SeedboxConfig, SeedboxError};
 pub use view::{Removed, Totals, View};

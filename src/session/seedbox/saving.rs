@@ -56,8 +56,7 @@ impl Keeper {
             trouble: None,
             numbers: record.numbers.numbers(self.clock.now()),
         };
-        Arc::make_mut(&mut self.view.by_hash).insert(record.info_hash, id);
-        self.view.rows.push(Arc::new(row));
+        self.view.insert(Arc::new(row));
         self.torrents.insert(id, kept);
     }
 

@@ -6,20 +6,20 @@ use std::sync::Arc;
 use crate::ids::{InfoHash, TorrentId};
 
 use super::row::Row;
+use super::rows::Rows;
 use super::settings::Settings;
 
 /// Removed torrents that views remember.
 pub(super) const REMOVED: usize = 10_000;
 
-/// All torrents at one moment. Views share the rows that are the same, so keeping an old one costs little, and what has changed
-/// since is told by comparing pointers: see [`View::changed_since`].
+/// All torrents at one moment. Views share the rows that are the same, so keeping an old one costs little: see [`Rows`].
 #[derive(Clone, Debug)]
 pub struct View {
     /// Counts up with every change.
     pub revision: u64,
     /// In the order of their ids.
-    pub rows: Vec<Arc<Row>>,
-    pub(super) by_hash: Arc<HashMap<InfoHash, TorrentId>>,
+    pub rows: Rows,
+    names: Names,
     /// The latest removals, oldest first.
     pub removed: Arc<VecDeque<Removed>>,
     /// What holds for all.
@@ -28,6 +28,38 @@ pub struct View {
     pub totals: Totals,
     /// What its owner has to mend, if there is anything: the state cannot be saved.
     pub trouble: Option<Arc<str>>,
+}
+
+/// Torrents by their swarm. In parts that views share, of which a new torrent costs one.
+#[derive(Clone, Debug, Default)]
+struct Names {
+    parts: Vec<Arc<HashMap<InfoHash, TorrentId>>>,
+}
+
+impl Names {
+    const PARTS: usize = 64;
+
+    fn find(&self, info_hash: InfoHash) -> Option<TorrentId> {
+        self.parts.get(Names::part_of(info_hash))?.get(&info_hash).copied()
+    }
+
+    fn insert(&mut self, info_hash: InfoHash, id: TorrentId) {
+        self.part(info_hash).insert(info_hash, id);
+    }
+
+    fn remove(&mut self, info_hash: InfoHash) {
+        self.part(info_hash).remove(&info_hash);
+    }
+
+    fn part(&mut self, info_hash: InfoHash) -> &mut HashMap<InfoHash, TorrentId> {
+        self.parts.resize_with(Names::PARTS, Arc::default);
+        Arc::make_mut(&mut self.parts[Names::part_of(info_hash)])
+    }
+
+    /// Hashes are spread evenly, whichever byte one looks at.
+    fn part_of(info_hash: InfoHash) -> usize {
+        usize::from(info_hash.0[0]) % Names::PARTS
+    }
 }
 
 /// A torrent that is gone.
@@ -81,8 +113,8 @@ impl View {
     pub fn new(settings: Settings) -> View {
         View {
             revision: 0,
-            rows: Vec::new(),
-            by_hash: Arc::default(),
+            rows: Rows::default(),
+            names: Names::default(),
             removed: Arc::default(),
             settings: Arc::new(settings),
             totals: Totals::default(),
@@ -91,24 +123,42 @@ impl View {
     }
 
     /// This view with these torrents, which are in the order of their ids.
-    pub fn with_rows(self, revision: u64, rows: Vec<Arc<Row>>) -> View {
-        let by_hash = rows.iter().filter_map(|row| Some((row.about.info_hash?, row.id))).collect();
-        View { revision, rows, by_hash: Arc::new(by_hash), ..self }
+    pub fn with_rows(self, revision: u64, rows: impl IntoIterator<Item = Arc<Row>>) -> View {
+        let mut view = View { revision, rows: Rows::default(), names: Names::default(), ..self };
+        rows.into_iter().for_each(|row| view.insert(row));
+        view
+    }
+
+    /// Adds a torrent, whose id is greater than those of the others.
+    pub fn insert(&mut self, row: Arc<Row>) {
+        if let Some(info_hash) = row.about.info_hash {
+            self.names.insert(info_hash, row.id);
+        }
+        self.rows.push(row);
+    }
+
+    /// Takes a torrent out, and says nothing of it to anybody: see [`View::removed`].
+    pub fn remove(&mut self, id: TorrentId) -> Option<Arc<Row>> {
+        let row = self.rows.remove(id)?;
+        if let Some(info_hash) = row.about.info_hash.filter(|info_hash| self.names.find(*info_hash) == Some(id)) {
+            self.names.remove(info_hash);
+        }
+        Some(row)
     }
 
     /// The torrent of this id.
     pub fn row(&self, id: TorrentId) -> Option<&Arc<Row>> {
-        self.rows.binary_search_by_key(&id, |row| row.id).ok().map(|at| &self.rows[at])
+        self.rows.find(id)
     }
 
     /// The torrent of this swarm.
     pub fn find(&self, info_hash: InfoHash) -> Option<&Arc<Row>> {
-        self.row(*self.by_hash.get(&info_hash)?)
+        self.row(self.names.find(info_hash)?)
     }
 
     /// Torrents that were added or changed after the view of this revision.
     pub fn changed_since(&self, revision: u64) -> impl Iterator<Item = &Arc<Row>> {
-        self.rows.iter().filter(move |row| row.revision > revision)
+        self.rows.changed_since(revision)
     }
 
     /// Torrents that were removed after the view of this revision; `None` if some of them are forgotten, so that everything has to be

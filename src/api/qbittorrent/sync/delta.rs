@@ -1,7 +1,7 @@
 //! What differs between two views.
 //!
-//! Rows that did not change are the same memory in both, so that thousands of them are passed over in microseconds, without a look into
-//! one; of the others the fields are compared that may differ. Fields that go on by themselves (`seeding_time`) are told along with
+//! What did not change is the same memory in both, so that thousands of rows are passed over in microseconds, without a look into one; of
+//! the others the fields are compared that may differ. Fields that go on by themselves (`seeding_time`) are told along with
 //! others, never alone: a client that needs them to the second counts them up.
 
 use std::collections::BTreeSet;
@@ -52,11 +52,9 @@ impl<'view> Difference<'view> {
     fn between(old: &'view View, new: &'view View) -> Difference<'view> {
         let mut difference = Difference::default();
         let everywhere = !same_for_torrents(&old.settings, &new.settings);
-        let mut waiting = old.rows.iter().peekable();
-        for row in &new.rows {
-            if !everywhere && waiting.next_if(|before| Arc::ptr_eq(before, row)).is_some() {
-                continue;
-            }
+        let beside = |others| (!everywhere).then_some(others);
+        let mut waiting = old.rows.apart_from(beside(&new.rows)).peekable();
+        for row in new.rows.apart_from(beside(&old.rows)) {
             while let Some(left) = waiting.next_if(|before| before.id < row.id) {
                 difference.note(Some(left), None);
             }
@@ -250,29 +248,30 @@ mod tests {
             5 => settings.seeds_max = rng.bool().then_some(3),
             _ => settings.clone_from(&view.settings),
         }
-        let mut rows = view.rows.clone();
-        rows.retain(|_| rng.u8(..10) > 0);
-        rows.iter_mut().for_each(|row| change(row, view.revision + 1, rng));
+        let revision = view.revision + 1;
+        let mut next = view.clone();
+        (next.revision, next.settings) = (revision, Arc::new(settings));
+        for id in view.rows.iter().map(|row| row.id) {
+            if rng.u8(..10) == 0 {
+                next.remove(id);
+            } else if rng.bool() {
+                next.rows.edit(id, |row| change(row, revision, rng));
+            }
+        }
         for _ in 0..rng.u8(..3) {
-            let next = rows.last().map_or(0, |row| row.id.0) + rng.u32(1..4);
-            let mut row = Row { revision: view.revision + 1, ..sample::row(next) };
+            // ids are never used again
+            let last = next.rows.iter().chain(&view.rows).map(|row| row.id.0).max();
+            let mut row = Row { revision, ..sample::row(last.unwrap_or(0) + rng.u32(1..4)) };
             // now and then the swarm of one that was removed, or is not known yet
             let hash = [None, Some(InfoHash([rng.u8(..6); 20])), row.about.info_hash][rng.usize(..3)];
-            Arc::make_mut(&mut row.about).info_hash =
-                hash.filter(|hash| rows.iter().all(|row| row.about.info_hash != Some(*hash)));
-            rows.push(Arc::new(row));
+            Arc::make_mut(&mut row.about).info_hash = hash.filter(|hash| next.find(*hash).is_none());
+            next.insert(Arc::new(row));
         }
-        let mut next = view.clone().with_rows(view.revision + 1, rows);
-        next.settings = Arc::new(settings);
         next.totals.uploaded += rng.u64(..2);
         next
     }
 
-    fn change(row: &mut Arc<Row>, revision: u64, rng: &mut fastrand::Rng) {
-        if rng.bool() {
-            return;
-        }
-        let row = Arc::make_mut(row);
+    fn change(row: &mut Row, revision: u64, rng: &mut fastrand::Rng) {
         row.revision = revision;
         match rng.u8(..5) {
             0 => row.numbers.uploaded += rng.u64(..1_000),
@@ -300,17 +299,18 @@ mod tests {
     #[test]
     fn what_did_not_change_is_not_told() {
         let view = sample::view(3);
-        let mut rows = view.rows.clone();
+        let mut rows: Vec<Arc<Row>> = view.rows.iter().cloned().collect();
         let row = Arc::make_mut(&mut rows[1]);
         (row.numbers.uploaded, row.revision) = (row.numbers.uploaded + 1, 2);
         // when it is announced next is told along with other changes
         Arc::make_mut(&mut rows[2]).numbers.announce_at = Some(NOW + 60);
+        let hash = rows[1].info_hash().to_string();
         let next = view.clone().with_rows(2, rows);
         assert_eq!(read(&write(&view, &view, 9, NOW)), read(b"{\"rid\": 9}"));
         let told = read(&write(&view, &next, 9, NOW));
         assert_eq!(told.keys().collect::<Vec<_>>(), ["rid", "torrents"]);
         let torrents = told["torrents"].as_object().expect("an object");
-        let fields = torrents[&view.rows[1].info_hash().to_string()].as_object().expect("a torrent");
+        let fields = torrents[&hash].as_object().expect("a torrent");
         let is_told_always = |name: &&String| Field::named(name).expect("a field").changes == Changes::Always;
         let still: Vec<&String> = fields.keys().filter(|name| !is_told_always(name)).collect();
         assert_eq!((torrents.len(), still), (1, vec![&"ratio".to_owned(), &"uploaded".to_owned()]));
@@ -320,7 +320,7 @@ mod tests {
     fn a_torrent_that_went_and_came_back_is_not_removed() {
         let view = sample::view(1);
         let mut row = sample::row(7);
-        Arc::make_mut(&mut row.about).info_hash = view.rows[0].about.info_hash;
+        Arc::make_mut(&mut row.about).info_hash = view.rows.iter().next().expect("a torrent").about.info_hash;
         let told = read(&write(&view, &view.clone().with_rows(2, vec![Arc::new(row)]), 9, NOW));
         assert!(!told.contains_key("torrents_removed") && told.contains_key("torrents"));
     }
