@@ -36,6 +36,12 @@ impl Notifier {
         self.say("STOPPING=1\nSTATUS=letting peers go, telling the trackers");
     }
 
+    /// Another process is the main one of this service from now on. The manager takes no other word of this one, so there is none.
+    pub(crate) fn hand_over(&mut self, process: u32) {
+        self.say(&format!("MAINPID={process}"));
+        self.socket = None;
+    }
+
     /// It reads its configuration again; [`Notifier::ready`] says that it is done. The manager tells by the clock which of two reloads
     /// that was.
     pub(crate) fn reloading(&self) {

@@ -93,6 +93,19 @@ pub struct Announced {
     pub stats: StatsSource,
 }
 
+/// What a tracker has been told of a torrent since `started`.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Told {
+    /// The torrent.
+    pub info_hash: InfoHash,
+    /// The tracker.
+    pub url: String,
+    /// Bytes sent, up to now: what it is told next if nothing more is sent.
+    pub uploaded: u64,
+    /// Bytes received.
+    pub downloaded: u64,
+}
+
 /// Peers that a tracker named.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Found {
@@ -163,9 +176,15 @@ impl Announcer {
     /// Begins to announce a torrent, without waiting for anything but a full queue of orders. The first announce follows when its
     /// trackers' turn has come: of many torrents that are added at once, each host hears 50 a second.
     pub async fn add(&self, torrent: Announced) -> Handle {
+        self.go_on(torrent, Vec::new()).await
+    }
+
+    /// The same for a torrent that another process has announced as the same peer: who was told of it hears no second `started`, and
+    /// numbers that go on from those.
+    pub async fn go_on(&self, torrent: Announced, told: Vec<Told>) -> Handle {
         let private = torrent.trackers.is_private();
         let (id, tiers) = self.board.insert(torrent.info_hash, torrent.trackers.into_tiers());
-        let add = Command::Add { id, info_hash: torrent.info_hash, tiers, private, stats: torrent.stats };
+        let add = Command::Add { id, info_hash: torrent.info_hash, tiers, private, stats: torrent.stats, told };
         // a driver that has ended takes no torrents; the handle then does nothing
         let _ = self.commands.send(add).await;
         Handle { id, commands: self.commands.clone(), board: Arc::clone(&self.board) }
@@ -191,6 +210,18 @@ impl Announcer {
         let (reply, loads) = oneshot::channel();
         let _ = self.commands.send(Command::Loads { reply }).await;
         loads.await.unwrap_or_default()
+    }
+
+    /// What all trackers have been told that know of us, for who announces as the same peer from now on.
+    pub async fn told(&self) -> Vec<Told> {
+        let (reply, told) = oneshot::channel();
+        let _ = self.commands.send(Command::Told { reply }).await;
+        told.await.unwrap_or_default()
+    }
+
+    /// Announces nothing any more, without a word to anybody: another process goes on as the same peer.
+    pub fn fall_silent(&self) {
+        self.driver.abort();
     }
 
     /// Asks a tracker how many peers torrents have; over IPv4 if it has such an address, else IPv6. At most

@@ -10,7 +10,7 @@ use tokio::sync::{mpsc, oneshot};
 use tokio::task::{self, JoinError, JoinSet};
 use tokio::time::Instant;
 
-use super::announcer::{Config, Farewell, Found};
+use super::announcer::{Config, Farewell, Found, Told};
 use super::board::{Board, Id, Tiers};
 use super::error::AnnounceError;
 use super::hosts::Key;
@@ -27,12 +27,13 @@ use crate::limits;
 
 /// What the driver is told.
 pub(super) enum Command {
-    Add { id: Id, info_hash: InfoHash, tiers: Tiers, private: bool, stats: StatsSource },
+    Add { id: Id, info_hash: InfoHash, tiers: Tiers, private: bool, stats: StatsSource, told: Vec<Told> },
     SetTrackers { id: Id, tiers: Tiers },
     Completed { id: Id },
     Wish { id: Id },
     Remove { id: Id },
     Loads { reply: oneshot::Sender<Vec<HostLoad>> },
+    Told { reply: oneshot::Sender<Vec<Told>> },
     Shutdown { limit: Duration, reply: oneshot::Sender<Farewell> },
 }
 
@@ -137,8 +138,11 @@ impl Driver {
     fn handle(&mut self, command: Command) {
         let now = self.now();
         let id = match command {
-            Command::Add { id, info_hash, tiers, private, stats } => {
+            Command::Add { id, info_hash, tiers, private, stats, told } => {
                 self.add(id, info_hash, &tiers, private, stats);
+                if let Some(torrent) = self.torrents.get_mut(&id) {
+                    told.iter().for_each(|told| torrent.go_on(told));
+                }
                 id
             }
             Command::SetTrackers { id, tiers } => {
@@ -161,6 +165,9 @@ impl Driver {
             }
             Command::Remove { id } => return self.remove(id),
             Command::Loads { reply } => return drop(reply.send(self.loads())),
+            Command::Told { reply } => {
+                return drop(reply.send(self.torrents.values().flat_map(|torrent| torrent.told()).collect()));
+            }
             Command::Shutdown { .. } => return debug_assert!(false, "the loop takes this one"),
         };
         self.run_due(id);

@@ -33,7 +33,7 @@ mod trackers;
 mod transport;
 mod udp;
 
-pub use announcer::{Announced, Announcer, Config, Farewell, Found, Handle};
+pub use announcer::{Announced, Announcer, Config, Farewell, Found, Handle, Told};
 pub use error::{AnnounceError, Retry};
 pub use outcomes::{HostLoad, Outcomes};
 pub use reply::{Reply, Scrape};

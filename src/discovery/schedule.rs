@@ -214,6 +214,16 @@ impl Schedule {
         }
     }
 
+    /// Another process has told this tracker `started` in our name.
+    pub fn handle_told(&mut self, tracker: usize) {
+        self.trackers[tracker].iter_mut().for_each(|state| state.told_started = true);
+    }
+
+    /// Whether a tracker knows of us, over either family.
+    pub fn is_told(&self, tracker: usize) -> bool {
+        self.trackers[tracker].iter().any(|state| state.told_started)
+    }
+
     /// The operator wants an announce now. A `min interval` is still respected, back-off and "never" are not.
     pub fn handle_wish(&mut self, now: Time, possible: impl Fn(Endpoint) -> bool) {
         for tracker in 0..self.trackers.len() {

@@ -6,7 +6,7 @@ use std::time::Duration;
 use tokio::sync::mpsc;
 use tokio::task::AbortHandle;
 
-use super::announcer::{Config, Found};
+use super::announcer::{Config, Found, Told};
 use super::board::{Board, Id, Tiers};
 use super::error::AnnounceError;
 use super::queues::HostId;
@@ -40,8 +40,9 @@ pub(super) struct Tracker {
     /// Its hosts, IPv4 and IPv6; of a family that it cannot have none.
     pub(super) hosts: [Option<HostId>; 2],
     id: Option<Arc<[u8]>>,
-    /// Bytes sent and received when `started` was first tried: what it is told counts from there.
-    base: Option<(u64, u64)>,
+    /// Bytes sent and received when `started` was first tried: what it is told counts from there. Less than none if another process had
+    /// told it of some.
+    base: Option<(i64, i64)>,
 }
 
 /// An announce that is under way.
@@ -56,13 +57,13 @@ pub(super) struct Message {
     pub(super) url: Arc<TrackerUrl>,
     pub(super) family: Family,
     stats: StatsSource,
-    base: Option<(u64, u64)>,
+    base: Option<(i64, i64)>,
     announce: Announce,
 }
 
 /// How an announce ended.
 pub(super) struct Ended {
-    pub(super) base: Option<(u64, u64)>,
+    pub(super) base: Option<(i64, i64)>,
     pub(super) outcome: Result<Reply, AnnounceError>,
 }
 
@@ -143,9 +144,28 @@ impl Torrent {
     }
 
     /// Keeps from where the numbers count that a tracker was told.
-    pub(super) fn set_base(&mut self, tracker: usize, base: Option<(u64, u64)>) {
+    pub(super) fn set_base(&mut self, tracker: usize, base: Option<(i64, i64)>) {
         let known = &mut self.trackers[tracker].base;
         *known = known.or(base);
+    }
+
+    /// What those of its trackers were told that know of us.
+    pub(super) fn told(&self) -> Vec<Told> {
+        let (now, info_hash) = ((self.stats)(), self.info_hash);
+        let knows = |place: &usize| self.schedule.is_told(*place);
+        let told = |tracker: &Tracker| {
+            let (uploaded, downloaded) = tracker.base?;
+            let (uploaded, downloaded) = (since(uploaded, now.uploaded), since(downloaded, now.downloaded));
+            Some(Told { info_hash, url: tracker.url.as_str().to_owned(), uploaded, downloaded })
+        };
+        (0..self.trackers.len()).filter(knows).filter_map(|place| told(&self.trackers[place])).collect()
+    }
+
+    /// One of its trackers, if it is one, was told this by another process.
+    pub(super) fn go_on(&mut self, told: &Told) {
+        let Some(place) = self.trackers.iter().position(|tracker| tracker.url.as_str() == told.url) else { return };
+        self.schedule.handle_told(place);
+        self.trackers[place].base = Some((-signed(told.uploaded), -signed(told.downloaded)));
     }
 
     /// Keeps what a tracker said, and hands on whom it named; how many peers were lost because nobody took them.
@@ -188,15 +208,21 @@ impl Message {
         let Message { url, family, stats, mut base, mut announce } = self;
         let complete = || {
             let now = stats();
-            let (uploaded, downloaded) = *base.get_or_insert((now.uploaded, now.downloaded));
-            announce.stats = Stats {
-                uploaded: now.uploaded.saturating_sub(uploaded),
-                downloaded: now.downloaded.saturating_sub(downloaded),
-                ..now
-            };
+            let (uploaded, downloaded) = *base.get_or_insert((signed(now.uploaded), signed(now.downloaded)));
+            announce.stats =
+                Stats { uploaded: since(uploaded, now.uploaded), downloaded: since(downloaded, now.downloaded), ..now };
             announce
         };
         let outcome = transport.announce(&url, Manner { family, hurry }, complete).await;
         Ended { base, outcome }
     }
+}
+
+fn signed(bytes: u64) -> i64 {
+    i64::try_from(bytes).unwrap_or(i64::MAX)
+}
+
+/// Bytes that are `now` and were `base`.
+fn since(base: i64, now: u64) -> u64 {
+    now.saturating_add_signed(base.saturating_neg())
 }

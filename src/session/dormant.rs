@@ -57,7 +57,7 @@ impl Session {
         self.fleet.know(&[(member.info_hash, id)], self.web_seed && !member.private);
         let mut entry = Entry::dormant(member.info_hash);
         let announced = self.announce_at(member.info_hash, member.private, member.trackers).of(&entry.shared);
-        entry.announced = Some(self.announcer.add(announced).await);
+        entry.announced = Some(self.announce_first(announced).await);
         self.by_hash.insert(member.info_hash, id);
         self.torrents.insert(id, entry);
         Ok(id)

@@ -145,7 +145,7 @@ impl Session {
             None => {
                 let announcing = entry.metainfo().map(|metainfo| self.announce(metainfo));
                 let announced = announcing.expect("it is not dormant").of(&entry.shared);
-                (self.announcer.add(announced).await, Vec::new())
+                (self.announce_first(announced).await, Vec::new())
             }
         };
         entry.announced = Some(announced);

@@ -120,6 +120,12 @@ impl Entry {
         }
     }
 
+    /// The process before has sent so many bytes more.
+    pub(super) fn carry(&mut self, sent: u64) {
+        self.sent_before += sent;
+        self.shared.uploaded.fetch_add(sent, Ordering::Relaxed);
+    }
+
     /// The torrent, unless it is dormant.
     pub(super) fn metainfo(&self) -> Option<&Arc<Metainfo>> {
         self.body.as_ref().map(|body| &body.metainfo)

@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 use tokio::sync::mpsc;
 
 use crate::clock::Time;
-use crate::discovery::{self, Announcer, Found};
+use crate::discovery::{self, Announcer, Found, Told};
 use crate::ids::{InfoHash, PeerId, TorrentId};
 use crate::metainfo::{Metainfo, PathIndex};
 use crate::peer::{Identity, Reason};
@@ -26,6 +26,7 @@ use super::dormant::Dormant;
 use super::downloading::{News, Progress};
 use super::entry::{Entry, serving};
 use super::fleet::Fleet;
+use super::handover::Handover;
 use super::identity::{CLIENT, USER_AGENT, fresh_key, fresh_peer_id};
 use super::seeking::Seeking;
 use super::status::Status;
@@ -92,6 +93,11 @@ pub struct Session {
     super_seed: bool,
     pub(super) device: Option<String>,
     pub(super) peer_id: PeerId,
+    pub(super) key: u32,
+    /// What trackers had been told by the process before, until their torrents are announced.
+    pub(super) told: HashMap<InfoHash, Vec<Told>>,
+    /// Announces of torrents that have left and are not to be told so.
+    pub(super) quiet: Vec<discovery::Handle>,
     origin: Instant,
     turned: Instant,
     turns: u64,
@@ -121,9 +127,15 @@ impl Sum {
 impl Session {
     /// Opens the ports and starts the threads. Runs on the tokio runtime that it is called on.
     pub async fn start(config: SessionConfig) -> Result<Session, SessionError> {
+        Session::start_after(config, None).await
+    }
+
+    /// The same, in place of another process.
+    pub async fn start_after(config: SessionConfig, before: Option<Handover>) -> Result<Session, SessionError> {
         let mut rng = fastrand::Rng::new();
+        let fresh = |rng: &mut _| Handover { peer_id: fresh_peer_id(rng), key: fresh_key(rng), told: Vec::new() };
+        let Handover { peer_id, key, told } = before.unwrap_or_else(|| fresh(&mut rng));
         let added_trackers = check_trackers(&config.added_trackers)?;
-        let peer_id = fresh_peer_id(&mut rng);
         let identity = Identity { peer_id, client: CLIENT.to_owned(), port: 0 };
         let fleet = Fleet::start(&config.fleet, identity, &mut rng)?;
         let device = config.fleet.options.device.clone();
@@ -133,7 +145,7 @@ impl Session {
         let announcing = discovery::Config {
             user_agent: USER_AGENT.to_owned(),
             device: device.clone(),
-            ..discovery::Config::new(peer_id, fresh_key(&mut rng), fleet.port()).speaking_from(&config.fleet.listen)
+            ..discovery::Config::new(peer_id, key, fleet.port()).speaking_from(&config.fleet.listen)
         };
         let (announcer, found) = Announcer::start(announcing);
         Ok(Session {
@@ -162,6 +174,9 @@ impl Session {
             web_seed: config.web_seed,
             super_seed: config.super_seed,
             peer_id,
+            key,
+            told: by_torrent(told),
+            quiet: Vec::new(),
             origin: Instant::now(),
             turned: Instant::now(),
             turns: 0,
@@ -395,4 +410,10 @@ impl Session {
         }
         trackers
     }
+}
+
+fn by_torrent(all: Vec<Told>) -> HashMap<InfoHash, Vec<Told>> {
+    let mut by_torrent: HashMap<InfoHash, Vec<Told>> = HashMap::new();
+    all.into_iter().for_each(|told| by_torrent.entry(told.info_hash).or_default().push(told));
+    by_torrent
 }

@@ -14,7 +14,7 @@ use hyper_util::service::TowerToHyperService;
 use socket2::SockRef;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, UnixListener};
-use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
+use tokio::sync::{Notify, OwnedSemaphorePermit, Semaphore, watch};
 use tokio::time::sleep;
 
 use super::gate::Reached;
@@ -24,6 +24,8 @@ use crate::tracker::{Crowd, Seat};
 
 /// For a request head to be complete, or the next one to begin. Clients that poll every few seconds keep their connection.
 const HEAD_PATIENCE: Duration = Duration::from_secs(30);
+/// At the end, for the first request of a connection to come.
+const FIRST_PATIENCE: Duration = Duration::from_secs(1);
 /// For the other end to take anything of what is sent to it.
 const SEND_PATIENCE: Duration = Duration::from_secs(60);
 /// After accepting failed for want of descriptors or memory.
@@ -84,18 +86,26 @@ impl Entrance {
         http.timer(TokioTimer::new()).header_read_timeout(HEAD_PATIENCE).max_buf_size(API_HEAD);
         let ending = self.ending.clone();
         let router = TowerToHyperService::new(self.router.clone());
-        let connection = http.serve_connection(TokioIo::new(stream), Requests { router, ends, ending: ending.clone() });
+        let asked = Arc::new(Notify::new());
+        let requests = Requests { router, ends, ending: ending.clone(), asked: asked.clone() };
+        let connection = http.serve_connection(TokioIo::new(stream), requests);
         tokio::spawn(async move {
+            let _place = place;
             let mut connection = std::pin::pin!(connection);
             // errors are resets, timeouts and nonsense: the connection is closed, and that is all
             tokio::select! {
                 _ = connection.as_mut() => {}
                 () = ending.wait() => {
+                    // hyper would close on who has just come and is about to ask
+                    let came = tokio::time::timeout(FIRST_PATIENCE, asked.notified());
+                    tokio::select! {
+                        _ = connection.as_mut() => return,
+                        _ = came => {}
+                    }
                     connection.as_mut().graceful_shutdown();
                     let _ = connection.await;
                 }
             }
-            drop(place);
         });
     }
 }
@@ -118,6 +128,8 @@ struct Requests {
     router: TowerToHyperService<Router>,
     ends: Ends,
     ending: Ending,
+    /// There was one.
+    asked: Arc<Notify>,
 }
 
 impl Service<Request<Incoming>> for Requests {
@@ -126,6 +138,7 @@ impl Service<Request<Incoming>> for Requests {
     type Future = <TowerToHyperService<Router> as Service<Request<Incoming>>>::Future;
 
     fn call(&self, mut request: Request<Incoming>) -> Self::Future {
+        self.asked.notify_one();
         let (caller, reached) = self.ends;
         let extensions = request.extensions_mut();
         extensions.insert(caller);

@@ -73,6 +73,38 @@ impl Doors {
     }
 }
 
+impl Doors {
+    /// The same listeners once more; sockets in the file system go with these here.
+    pub fn try_clone(&self) -> io::Result<Doors> {
+        Ok(Doors {
+            tcp: self.tcp.iter().map(TcpListener::try_clone).collect::<Result<_, _>>()?,
+            unix: self.unix.iter().map(UnixListener::try_clone).collect::<Result<_, _>>()?,
+            names: self.names.clone(),
+            files: Vec::new(),
+        })
+    }
+
+    /// Listens on a Unix socket that another process has opened at `path`. It stays when this is dropped, as that process may go on with
+    /// it, until [`Doors::own`] is called.
+    pub fn adopt_unix(&mut self, path: &Path, listener: UnixListener) -> Result<(), DoorError> {
+        let mut file = SocketFile::of(path).map_err(|error| DoorError::Unix { path: path.into(), error })?;
+        file.adopted = true;
+        self.unix.push(listener);
+        self.files.push(file);
+        Ok(())
+    }
+
+    /// Sockets that were adopted go with these from now on.
+    pub fn own(&mut self) {
+        self.files.iter_mut().for_each(|file| file.adopted = false);
+    }
+
+    /// Another process goes on with these listeners: sockets in the file system stay.
+    pub fn leave(mut self) {
+        self.files.iter_mut().for_each(|file| file.adopted = true);
+    }
+}
+
 fn remove_stale(path: &Path) -> Result<(), DoorError> {
     let failed = |error| DoorError::Unix { path: path.into(), error };
     match fs::symlink_metadata(path) {
@@ -95,17 +127,19 @@ fn remove_stale(path: &Path) -> Result<(), DoorError> {
 struct SocketFile {
     path: PathBuf,
     identity: (u64, u64),
+    /// It is another process's to remove.
+    adopted: bool,
 }
 
 impl SocketFile {
     fn of(path: &Path) -> io::Result<SocketFile> {
-        Ok(SocketFile { path: path.into(), identity: identity(path)? })
+        Ok(SocketFile { path: path.into(), identity: identity(path)?, adopted: false })
     }
 }
 
 impl Drop for SocketFile {
     fn drop(&mut self) {
-        if identity(&self.path).is_ok_and(|identity| identity == self.identity) {
+        if !self.adopted && identity(&self.path).is_ok_and(|identity| identity == self.identity) {
             // left over, it is stale, and replaced at the next start
             let _ = fs::remove_file(&self.path);
         }

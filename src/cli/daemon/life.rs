@@ -1,5 +1,6 @@
 //! What happens to a daemon between its start and its end: signals, settings that a client changed, what its manager wants to hear.
 
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -13,7 +14,11 @@ use crate::session::seedbox::{Seedbox, Settings, View};
 use crate::session::webhooks::Webhooks;
 
 use super::config::ConfigFile;
+use super::front::Front;
+use super::inherited::Sockets;
 use super::logs::Log;
+use super::predecessor::Leaving;
+use super::successor::Successor;
 use super::{blocklist, hooks};
 
 /// Between two lines of status, and two looks at what the log left out.
@@ -24,6 +29,7 @@ pub(super) struct Signals {
     interrupt: Signal,
     terminate: Signal,
     hang_up: Signal,
+    user_2: Signal,
 }
 
 impl Signals {
@@ -33,6 +39,7 @@ impl Signals {
             interrupt: signal(SignalKind::interrupt())?,
             terminate: signal(SignalKind::terminate())?,
             hang_up: signal(SignalKind::hangup())?,
+            user_2: signal(SignalKind::user_defined2())?,
         })
     }
 
@@ -41,7 +48,13 @@ impl Signals {
             _ = self.interrupt.recv() => Event::End,
             _ = self.terminate.recv() => Event::End,
             _ = self.hang_up.recv() => Event::Reload,
+            _ = self.user_2.recv() => Event::Restart,
         }
+    }
+
+    /// The next wish that it ends.
+    pub(super) async fn end(&mut self) {
+        while !matches!(self.next().await, Event::End) {}
     }
 }
 
@@ -53,22 +66,38 @@ pub(super) struct Life {
     pub(super) log: Log,
     pub(super) manager: Notifier,
     pub(super) webhooks: Webhooks,
+    pub(super) front: Front,
+    /// What a successor is given to listen on.
+    pub(super) sockets: Sockets,
+    /// What it is.
+    pub(super) program: Option<PathBuf>,
+    /// The daemon before this one, while it serves its last peers.
+    pub(super) before: Option<Leaving>,
+}
+
+/// How it went on.
+pub(super) enum Outcome {
+    /// It is to end.
+    End,
+    /// Another one has taken over.
+    HandedOver(Successor),
 }
 
 enum Event {
     End,
     Reload,
+    Restart,
     View,
     Round,
 }
 
 impl Life {
-    /// Until the first wish that it ends.
-    pub(super) async fn run(&mut self) {
+    /// Until the first wish that it ends, or until there is a successor.
+    pub(super) async fn run(&mut self) -> Outcome {
         let mut views = self.seedbox.watch();
         let mut seen = views.borrow_and_update().settings.clone();
         let mut round = every(ROUND);
-        tokio::spawn(tell_that_it_lives(self.seedbox.clone()));
+        let lives = tokio::spawn(tell_that_it_lives(self.seedbox.clone()));
         self.manager.ready();
         loop {
             let event = tokio::select! {
@@ -78,7 +107,18 @@ impl Life {
                 _ = round.tick() => Event::Round,
             };
             match event {
-                Event::End => return self.manager.stopping(),
+                Event::End => {
+                    self.manager.stopping();
+                    return Outcome::End;
+                }
+                Event::Restart => {
+                    if let Some(mut successor) = self.restart().await {
+                        lives.abort();
+                        self.manager.hand_over(successor.process());
+                        let _ = successor.becomes_main().await;
+                        return Outcome::HandedOver(successor);
+                    }
+                }
                 Event::Reload => self.reload().await,
                 Event::View => self.keep_settings(&mut views, &mut seen),
                 Event::Round => self.round(&views),
@@ -86,9 +126,30 @@ impl Life {
         }
     }
 
-    /// A second wish is for an end at once.
-    pub(super) async fn at_once(&mut self) {
-        while !matches!(self.signals.next().await, Event::End) {}
+    /// Has the program as it is on disk now take over. Where it cannot, everything goes on as it was.
+    async fn restart(&mut self) -> Option<Successor> {
+        if self.before.as_ref().is_some_and(Leaving::is_there) {
+            tracing::warn!("the daemon before this one still serves peers: no restart until it has ended");
+            return None;
+        }
+        self.manager.reloading();
+        let started = Successor::start(self.program.as_ref(), &self.sockets);
+        let result = async {
+            let mut successor = started?;
+            successor.take_over(&self.seedbox, &mut self.front).await?;
+            Ok::<_, anyhow::Error>(successor)
+        };
+        match result.await {
+            Ok(successor) => {
+                tracing::info!("process {} has taken over", successor.process());
+                Some(successor)
+            }
+            Err(error) => {
+                tracing::error!("no restart, everything goes on as before: {error:#}");
+                self.manager.ready();
+                None
+            }
+        }
     }
 
     /// Reads the configuration again. Peers notice nothing of it.

@@ -3,38 +3,56 @@
 mod blocklist;
 pub mod config;
 mod flags;
+mod front;
+mod handed;
 mod hooks;
 mod inherited;
 mod life;
 mod logs;
+mod predecessor;
+mod successor;
 
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::Arc;
+use std::time::Duration;
 
 use anyhow::Context as _;
-use tokio::sync::watch;
+use tokio::task::JoinHandle;
 
 use crate::api::Context;
 use crate::api::guard::{Guard, Token};
-use crate::api::server::{self, Doors};
+use crate::api::server::Doors;
 use crate::session::raise_descriptor_limit;
 use crate::session::seedbox::{Seedbox, SeedboxConfig};
 
 use super::notify::Notifier;
 
-use config::{Api, Beside, ConfigFile};
+use config::{Beside, ConfigFile};
 use flags::Flags;
+use front::Front;
 use inherited::Inherited;
-use life::{Life, Signals};
+use life::{Life, Outcome, Signals};
 use logs::Log;
+use predecessor::Predecessor;
+
+/// The code of an end at once, by a second signal.
+const AT_ONCE: u8 = 130;
 
 /// Arguments of `sower daemon`.
 #[derive(clap::Args, Debug)]
 #[command(after_help = "\
 Every key of the configuration can be given by a variable too, such as SOWER_LIMITS_UPLOAD=10MiB/s. Flags go before variables, these before
 the file.
+
+Signals:
+  SIGTERM, SIGINT  end in order: peers get what they have asked for, within network.stop-grace, and trackers are told; a second one ends it
+                   at once
+  SIGHUP           read the configuration again
+  SIGUSR2          restart without a break: the program as it is on disk now takes over, and peers that are connected are served on for
+                   network.restart-grace. If it does not come up, everything goes on as before. Not for the first process of a
+                   container, which ends with it, and not with trackers.embedded
 
 Examples:
   sower daemon --state /var/lib/sower                    the API is at 127.0.0.1:9091, its password in /var/lib/sower/token
@@ -53,6 +71,9 @@ pub(super) struct Args {
     /// Print the configuration as it holds and where each value comes from, and end.
     #[arg(long)]
     print_config: bool,
+    /// Take over from the daemon whose socket is standard input.
+    #[arg(long, hide = true)]
+    take_over: bool,
     #[command(flatten)]
     flags: Flags,
 }
@@ -87,52 +108,76 @@ pub(super) fn run(args: Args) -> anyhow::Result<ExitCode> {
     if made {
         tracing::info!("made {}: every key of the configuration stands there", file.path().display());
     }
-    runtime.block_on(daemon(file, state, log))
+    runtime.block_on(daemon(file, state, log, args.take_over))
 }
 
-async fn daemon(file: ConfigFile, state: PathBuf, log: Log) -> anyhow::Result<ExitCode> {
-    let signals = Signals::new()?;
-    let mut inherited = Inherited::take()?;
+async fn daemon(file: ConfigFile, state: PathBuf, log: Log, take_over: bool) -> anyhow::Result<ExitCode> {
+    let (mut life, keeper) = begin(file, state, log, take_over).await?;
+    let outcome = life.run().await;
+    let Life { mut signals, seedbox, file, mut front, before, .. } = life;
+    let seconds = |seconds: u32| Duration::from_secs(seconds.into());
+    let network = &file.config().network;
+    if let Outcome::HandedOver(successor) = outcome {
+        front.leave();
+        let in_order = successor.see_off(&seedbox, seconds(network.restart_grace.0), &mut signals).await;
+        return Ok(if in_order { ExitCode::SUCCESS } else { AT_ONCE.into() });
+    }
+    let end = async {
+        if let Some(before) = before {
+            before.end(seconds(network.stop_grace.0)).await;
+        }
+        tokio::join!(seedbox.shutdown(), front.close(), keeper)
+    };
+    tokio::select! {
+        _ = end => Ok(ExitCode::SUCCESS),
+        () = signals.end() => Ok(AT_ONCE.into()),
+    }
+}
+
+/// Everything up to the moment from which it serves; in place of the daemon before, if it is to take over.
+async fn begin(file: ConfigFile, state: PathBuf, log: Log, take_over: bool) -> anyhow::Result<(Life, JoinHandle<()>)> {
+    let (signals, program) = (Signals::new()?, successor::program());
+    let (mut before, mut inherited) = match take_over {
+        true => Predecessor::meet().map(|(before, inherited)| (Some(before), inherited))?,
+        false => (None, Inherited::take()?),
+    };
     let manager = Notifier::from_environment().context("the service manager cannot be told how it goes")?;
     let settings = file.settings();
     make_folder(&settings.download_folder)?;
     let token = Token::of_folder(&state)?;
-    let doors = open_doors(&file.config().api, &state, &mut inherited, &manager)?;
+    let mut doors = Doors::default();
+    doors.names.extend(file.config().api.hosts.iter().map(|host| host.0.clone()));
+    inherited.open_doors(&file.config().api, &state, &mut doors)?;
     let mut session = file.config().session(raise_descriptor_limit());
-    session.fleet.listeners = inherited.open_peers(&session.fleet, &manager)?;
+    session.fleet.listeners = inherited.open_peers(&session.fleet)?;
+    let sockets = inherited.into_used();
+    let handover = match &mut before {
+        Some(before) => Some(before.prepared().await?),
+        None => None,
+    };
     let config = SeedboxConfig { session, state: state.clone(), settings };
-    let (seedbox, keeper) = Seedbox::start(config).await?;
+    let (seedbox, keeper) = Seedbox::start_after(config, handover).await?;
     seedbox.filter(life::read_lists(&file).await).await?;
-    let (end, ending) = watch::channel(false);
     let mut context = Context::new(seedbox.clone(), Guard::new(token));
     context.open_metrics = file.config().api.metrics_open;
     context.metrics_per_torrent = file.config().api.metrics_per_torrent;
     context.journal = log.journal.clone();
     tracing::info!("peers: port {}; API: {}", seedbox.view().totals.port, addresses(&doors));
-    let serving = tokio::spawn(server::serve(Arc::new(context), doors, ending));
+    let mut front = Front::open(Arc::new(context), doors)?;
     let webhooks = hooks::start(file.config(), &state, &seedbox)?;
-    let mut life = Life { signals, seedbox: seedbox.clone(), file, log, manager, webhooks };
-    life.run().await;
-    end.send_replace(true);
-    tokio::select! {
-        _ = async { tokio::join!(seedbox.shutdown(), serving, keeper) } => Ok(ExitCode::SUCCESS),
-        () = life.at_once() => Ok(ExitCode::from(130)),
-    }
+    let before = match before {
+        Some(before) => Some(before.up(seedbox.clone()).await?),
+        None => None,
+    };
+    // only now does the manager listen to one that takes over
+    sockets.keep(&manager);
+    front.own();
+    Ok((Life { signals, seedbox, file, log, manager, webhooks, front, sockets, program, before }, keeper))
 }
 
 fn make_folder(folder: &Path) -> anyhow::Result<PathBuf> {
     std::fs::create_dir_all(folder).with_context(|| format!("cannot make {}", folder.display()))?;
     folder.canonicalize().with_context(|| format!("cannot use {}", folder.display()))
-}
-
-fn open_doors(api: &Api, state: &Path, inherited: &mut Inherited, manager: &Notifier) -> anyhow::Result<Doors> {
-    let mut doors = Doors::default();
-    doors.names.extend(api.hosts.iter().map(|host| host.0.clone()));
-    inherited.open_doors(api, &mut doors, manager)?;
-    if let Some(socket) = &api.socket {
-        doors.open_unix(&socket.below(state))?;
-    }
-    Ok(doors)
 }
 
 fn addresses(doors: &Doors) -> String {

@@ -143,7 +143,7 @@ impl Keeper {
         self.show(id);
     }
 
-    fn add_up(&mut self, sent: u64, received: u64) {
+    pub(super) fn add_up(&mut self, sent: u64, received: u64) {
         let totals = &mut self.view.totals;
         totals.session_uploaded += sent;
         totals.session_downloaded += received;
@@ -161,20 +161,25 @@ impl Keeper {
                 (status.sent.saturating_sub(leaving.sent), received.saturating_sub(leaving.received));
             (leaving.sent, leaving.received) = (0, 0);
             let id = leaving.id;
-            self.add_up(sent, received);
-            if sent == 0 && received == 0 {
-                continue;
-            }
-            let add = |numbers: &mut Numbers| {
-                numbers.uploaded += sent;
-                numbers.downloaded += received;
-                numbers.session_uploaded += sent;
-                numbers.session_downloaded += received;
-            };
-            self.torrents.get_mut(&id).into_iter().for_each(|kept| add(&mut kept.before));
-            self.edit(id, |row| add(&mut row.numbers));
-            self.unsaved.insert(id);
+            self.count_beside(id, sent, received);
         }
+    }
+
+    /// Bytes of a torrent that its entry in the session, if it has one, knows nothing of.
+    pub(super) fn count_beside(&mut self, id: TorrentId, sent: u64, received: u64) {
+        self.add_up(sent, received);
+        if sent == 0 && received == 0 {
+            return;
+        }
+        let add = |numbers: &mut Numbers| {
+            numbers.uploaded += sent;
+            numbers.downloaded += received;
+            numbers.session_uploaded += sent;
+            numbers.session_downloaded += received;
+        };
+        self.torrents.get_mut(&id).into_iter().for_each(|kept| add(&mut kept.before));
+        self.edit(id, |row| add(&mut row.numbers));
+        self.unsaved.insert(id);
     }
 
     /// A download has become whole.

@@ -1,6 +1,7 @@
 //! The handle that every front end holds.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use tokio::sync::{mpsc, oneshot, watch};
 
@@ -8,10 +9,11 @@ use crate::discovery::TrackerStatus;
 use crate::filter::IpFilter;
 use crate::ids::TorrentId;
 use crate::metainfo::Metainfo;
+use crate::session::Handover;
 use crate::shard::PeerStatus;
 
 use super::super::status::Status;
-use super::order::{Added, Addition, Change, Order, Refusal, RefusalKind, Reply};
+use super::order::{Added, Addition, Carried, Change, Order, Refusal, RefusalKind, Reply};
 use super::place::confine_settings;
 use super::settings::Settings;
 use super::view::View;
@@ -103,6 +105,27 @@ impl Seedbox {
     /// Ends in order: trackers hear `stopped`, state is on disk when this returns.
     pub async fn shutdown(&self) -> Result<(), Refusal> {
         self.ask(Order::Shutdown).await
+    }
+
+    /// Gives up the state, so that a successor may start with what this returns. Peers are served on; orders are refused until
+    /// [`Seedbox::take_back`]. Refused where a successor could not go on: then nothing has changed.
+    pub async fn step_back(&self) -> Result<Handover, Refusal> {
+        self.ask(Order::StepBack).await
+    }
+
+    /// There is no successor: goes on as before.
+    pub async fn take_back(&self) -> Result<(), Refusal> {
+        self.ask(Order::TakeBack).await
+    }
+
+    /// There is a successor, to whom `carried` goes. Returns once nobody is connected any more, or at the end of `grace`.
+    pub async fn see_off(&self, grace: Duration, carried: mpsc::Sender<Vec<Carried>>) -> Result<(), Refusal> {
+        self.ask(|reply| Order::SeeOff(grace, carried, reply)).await
+    }
+
+    /// Counts what the process before has moved since it stepped back.
+    pub async fn count(&self, carried: Vec<Carried>) -> Result<(), Refusal> {
+        self.ask(|reply| Order::Count(carried, reply)).await
     }
 
     async fn ask<T>(&self, order: impl FnOnce(Reply<T>) -> Order) -> Result<T, Refusal> {

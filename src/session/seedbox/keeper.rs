@@ -17,6 +17,7 @@ use crate::ids::TorrentId;
 use crate::metainfo::{Magnet, Metainfo};
 use crate::storage::{Disk, LazyCheck, LazyHashers, Resume};
 
+use super::super::Handover;
 use super::super::seeding::Session;
 use super::super::state::Store;
 use super::look::{Found, Look, Watch};
@@ -88,8 +89,9 @@ pub(super) struct Keeper {
     /// Seconds that were counted.
     pub(super) turns: u64,
     pub(super) ending: Option<Reply<()>>,
-    /// Nothing runs any more.
+    /// Nothing runs any more, or nothing that this process saves.
     pub(super) ended: bool,
+    pub(super) stepping_back: Option<Reply<Handover>>,
 }
 
 /// What the keeper knows of a torrent beside its row.
@@ -208,6 +210,11 @@ impl Keeper {
             self.wake_wished();
             self.start_looks();
             self.publish();
+            if let Some(reply) = self.stepping_back.take()
+                && self.stand_back(reply, &mut orders).await
+            {
+                return;
+            }
         }
         self.end().await;
     }
@@ -250,6 +257,12 @@ impl Keeper {
                 self.changed = true;
                 self.answer(reply, Ok(()));
             }
+            Order::StepBack(reply) => self.stepping_back = Some(reply),
+            Order::Count(carried, reply) => {
+                carried.into_iter().for_each(|carried| self.count_carried(carried));
+                self.answer(reply, Ok(()));
+            }
+            Order::TakeBack(_) | Order::SeeOff(..) => {}
             Order::Shutdown(reply) => self.ending = Some(reply),
         }
     }
@@ -381,7 +394,7 @@ pub(super) fn now() -> i64 {
     i64::try_from(since.as_secs()).unwrap_or(i64::MAX)
 }
 
-fn seconds() -> Interval {
+pub(super) fn seconds() -> Interval {
     let mut second = tokio::time::interval(Duration::from_secs(1));
     second.set_missed_tick_behavior(MissedTickBehavior::Delay);
     second

@@ -14,6 +14,7 @@ mod changing;
 mod choice;
 mod counting;
 mod enough;
+mod handing;
 mod handle;
 mod keeper;
 mod look;
@@ -41,7 +42,9 @@ pub use crate::discovery::Trouble;
 pub(super) use adding::about;
 pub use choice::{Choice, FilePriority, LimitChoice, Place};
 pub use handle::Seedbox;
-pub use order::{Added, Addition, Change, LimitChange, Order, QueueMove, Refusal, RefusalKind, Source, TrackerChange};
+pub use order::{
+    Added, Addition, Carried, Change, LimitChange, Order, QueueMove, Refusal, RefusalKind, Source, TrackerChange,
+};
 pub use place::confine;
 pub(super) use place::content_of;
 pub use row::{About, Activity, Numbers, Row};

@@ -3,8 +3,9 @@
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::time::Duration;
 
-use tokio::sync::oneshot;
+use tokio::sync::{mpsc, oneshot};
 
 use crate::ids::{InfoHash, TorrentId};
 
@@ -14,6 +15,7 @@ use super::settings::{LimitAction, Settings};
 use crate::discovery::TrackerStatus;
 use crate::filter::IpFilter;
 use crate::metainfo::Metainfo;
+use crate::session::Handover;
 use crate::shard::PeerStatus;
 
 /// Where a torrent comes from.
@@ -223,6 +225,17 @@ impl Refusal {
     }
 }
 
+/// Payload that a process moved after it had given up the state, for who has it now.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Carried {
+    /// Of this torrent.
+    pub info_hash: InfoHash,
+    /// Bytes sent.
+    pub sent: u64,
+    /// Bytes received and kept.
+    pub received: u64,
+}
+
 /// Where an answer goes.
 pub(super) type Reply<T> = oneshot::Sender<Result<T, Refusal>>;
 
@@ -246,6 +259,14 @@ pub enum Order {
     Engine(Reply<Arc<Status>>),
     /// Keeps away from other addresses than before.
     Filter(Arc<IpFilter>, Reply<()>),
+    /// Gives up the state, for a successor; peers are served on.
+    StepBack(Reply<Handover>),
+    /// There is no successor after all.
+    TakeBack(Reply<()>),
+    /// There is: serves those who are connected for so long, tells what that moved, and ends.
+    SeeOff(Duration, mpsc::Sender<Vec<Carried>>, Reply<()>),
+    /// Counts what the process before has moved.
+    Count(Vec<Carried>, Reply<()>),
     /// Ends.
     Shutdown(Reply<()>),
 }

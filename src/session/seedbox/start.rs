@@ -11,6 +11,7 @@ use tokio::task::JoinHandle;
 use crate::ids::InfoHash;
 use crate::storage::{Disk, DiskMode, Resume};
 
+use super::super::Handover;
 use super::super::config::{SessionConfig, SessionError};
 use super::super::seeding::Session;
 use super::super::state::{StateError, Store};
@@ -59,6 +60,14 @@ pub enum SeedboxError {
 impl Seedbox {
     /// Starts one, on the tokio runtime that it is called on. It ends with [`Seedbox::shutdown`]; the task is over then.
     pub async fn start(config: SeedboxConfig) -> Result<(Seedbox, JoinHandle<()>), SeedboxError> {
+        Seedbox::start_after(config, None).await
+    }
+
+    /// The same, in place of a process that has [stepped back](Seedbox::step_back).
+    pub async fn start_after(
+        config: SeedboxConfig,
+        before: Option<Handover>,
+    ) -> Result<(Seedbox, JoinHandle<()>), SeedboxError> {
         let failed = |path: PathBuf| |source| SeedboxError::State { path, source };
         let state = config.state.clone();
         let roots = super::place::roots(&config.settings).map(Path::to_owned).collect::<Vec<_>>();
@@ -68,7 +77,7 @@ impl Seedbox {
         let resume = config.state.join("resume");
         std::fs::create_dir_all(&resume).map_err(failed(resume.clone()))?;
         let disk = Disk::start(DiskMode::Auto).map_err(failed(config.state.clone()))?;
-        let mut session = Session::start(config.session).await?;
+        let mut session = Session::start_after(config.session, before).await?;
         session.dormant.enabled = true;
         let mut view = View::new(config.settings);
         view.totals.port = session.fleet().port();
@@ -108,6 +117,7 @@ impl Seedbox {
             turns: 0,
             ending: None,
             ended: false,
+            stepping_back: None,
         };
         keeper.load(loaded);
         keeper.publish();

@@ -41,6 +41,12 @@ impl Folder {
         Ok(Folder { path: path.to_owned(), lock })
     }
 
+    /// Another process may take it from now on.
+    pub(super) fn unlock(&self) -> Result<(), StateError> {
+        let unlocked = flock(&self.lock, FlockOperation::Unlock);
+        unlocked.map_err(|error| StateError::file(&self.path)(error.into()))
+    }
+
     pub(super) fn path(&self) -> &Path {
         &self.path
     }

@@ -230,6 +230,12 @@ impl Store {
         }
     }
 
+    /// The same, and gives the folder free for another process, whoever still holds a handle.
+    pub fn release(&self) -> Result<(), StateError> {
+        self.close()?;
+        self.shared.folder.unlock()
+    }
+
     /// Why the state cannot be saved at present, and what to do; `None` if it can.
     pub fn health(&self) -> Option<Arc<str>> {
         let inbox = self.shared.inbox();
