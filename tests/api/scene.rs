@@ -50,6 +50,15 @@ impl Scene {
         self.daemon.id()
     }
 
+    /// Resident memory of the daemon, in bytes.
+    pub(crate) fn memory(&self) -> u64 {
+        let status = fs::read_to_string(format!("/proc/{}/status", self.pid())).expect("it lives");
+        let kilobytes = status
+            .lines()
+            .find_map(|line| line.strip_prefix("VmRSS:")?.trim().strip_suffix(" kB")?.parse::<u64>().ok());
+        kilobytes.expect("it is told") * 1024
+    }
+
     /// What the daemon has said so far.
     pub(crate) fn log(&self) -> String {
         fs::read_to_string(self.folder.path().join("log")).expect("there")

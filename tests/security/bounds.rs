@@ -29,15 +29,45 @@ fn a_body_ends_where_it_is_too_long() {
             assert_eq!(send(scene.address, said.as_bytes()).expect("an answer").status, 413, "{path} {kind}");
         }
     }
-    let mut stream = connect(scene.address).expect("it listens");
-    let head = format!(
-        "POST /api/v1/change HTTP/1.1\r\nHost: {}\r\nAuthorization: Bearer {}\r\nContent-Type: application/json\r\nTransfer-Encoding: chunked\r\n\r\n",
-        scene.address, scene.token
-    );
-    stream.write_all(head.as_bytes()).expect("written");
     let chunk = [b"10000\r\n".as_slice(), &[b' '; 0x10000], b"\r\n"].concat();
-    let sent = (0..10_000).take_while(|_| stream.write_all(&chunk).is_ok()).count();
-    assert!(sent * 0x10000 < 64 << 20, "{sent} chunks of 64 KiB were taken");
+    for path in paths {
+        let mut stream = connect(scene.address).expect("it listens");
+        let head = format!(
+            "POST {path} HTTP/1.1\r\nHost: {}\r\nAuthorization: Bearer {}\r\nContent-Type: application/json\r\nTransfer-Encoding: chunked\r\n\r\n",
+            scene.address, scene.token
+        );
+        stream.write_all(head.as_bytes()).expect("written");
+        let sent = (0..10_000).take_while(|_| stream.write_all(&chunk).is_ok()).count();
+        assert!(sent * 0x10000 < 128 << 20, "{path}: {sent} chunks of 64 KiB were taken");
+    }
+    alive(&scene);
+}
+
+/// Attack: a body of a few hundred kilobytes that unpacks to hundreds of megabytes. Nothing is unpacked: what is said to be packed is taken as it
+/// came, and is no JSON, no form and no torrent.
+#[test]
+fn a_packed_body_is_not_unpacked() {
+    let scene = Scene::new();
+    let mut packer = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
+    (0..300).for_each(|_| packer.write_all(&vec![b' '; 1 << 20]).expect("to memory"));
+    let bomb = packer.finish().expect("to memory");
+    let before = scene.memory();
+    for path in ["/api/v1/change", "/api/v1/torrents", "/api/v2/torrents/add", "/transmission/rpc"] {
+        for encoding in ["gzip", "deflate", "br"] {
+            let kind =
+                if path.starts_with("/api/v2") { "application/x-www-form-urlencoded" } else { "application/json" };
+            let head = format!(
+                "POST {path} HTTP/1.1\r\nAuthorization: Bearer {}\r\nContent-Type: {kind}\r\nContent-Encoding: {encoding}",
+                scene.token
+            );
+            let reply = ask(scene.address, &head, &bomb);
+            assert!(reply.status >= 400 || reply.text().contains("Fails"), "{path}: {} {}", reply.status, reply.text());
+        }
+    }
+    let torrent = base64::Engine::encode(&base64::engine::general_purpose::STANDARD, &bomb);
+    assert_eq!(scene.ask("POST /api/v1/torrents", Some(serde_json::json!({ "torrent": torrent }))).status, 400);
+    let after = scene.memory();
+    assert!(after < before + (64 << 20), "{before} bytes of memory became {after}");
     alive(&scene);
 }
 

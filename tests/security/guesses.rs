@@ -1,5 +1,7 @@
 //! Somebody who can reach the port and does not have the token.
 
+use std::io::{Read as _, Write as _};
+
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 
@@ -65,6 +67,35 @@ fn guesses_have_to_wait_ever_longer_through_every_door() {
         std::thread::sleep(std::time::Duration::from_secs(wait));
         assert_eq!(with(&scene, &format!("Bearer {}", scene.token)).status, 200, "door {door}: it passes");
     }
+}
+
+/// Attack: the same from many addresses at once, each of which guesses a few times only. Beyond a number of wrong tokens a minute nobody is
+/// listened to who has not shown the right one before.
+#[test]
+fn guesses_from_many_addresses_have_to_wait_too() {
+    let scene = Scene::new();
+    let from = |octet: u8, token: &str| {
+        let socket = socket2::Socket::new(socket2::Domain::IPV4, socket2::Type::STREAM, None).expect("a socket");
+        socket.bind(&std::net::SocketAddr::from(([127, 0, 1, octet], 0)).into()).expect("loopback is a whole network");
+        socket.connect(&scene.address.into()).expect("it listens");
+        let mut stream = std::net::TcpStream::from(socket);
+        let request = format!(
+            "GET /api/v1/totals HTTP/1.1\r\nHost: {}\r\nAuthorization: Bearer {token}\r\nConnection: close\r\n\r\n",
+            scene.address
+        );
+        stream.write_all(request.as_bytes()).expect("written");
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer).expect("an answer");
+        answer.split(' ').nth(1).and_then(|status| status.parse::<u16>().ok()).expect("a status")
+    };
+    assert_eq!(from(1, &scene.token), 200);
+    let guesses = (2..=110).flat_map(|octet| [(octet, 1), (octet, 2)]);
+    let refused = guesses.map(|(octet, guess)| from(octet, &format!("guess-{guess}-of-{octet}-and-long-enough")));
+    let refused: Vec<u16> = refused.collect();
+    assert!(refused[..100].iter().all(|status| *status == 401), "{refused:?}");
+    assert_eq!(refused.last(), Some(&429), "{refused:?}");
+    assert_eq!(from(200, &scene.token), 429, "not even the right one is looked at, or waiting would be pointless");
+    assert_eq!(from(1, &scene.token), 200, "who has shown it before is not kept out");
 }
 
 /// Attack on the owner, not on the token: guesses from the owner's own address, so that the owner cannot come in. Who is in stays in, and

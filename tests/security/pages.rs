@@ -7,15 +7,18 @@ use super::http::{Reply, send};
 use super::scene::Scene;
 
 /// One path of every front end.
-const PATHS: [&str; 8] = [
+const PATHS: [&str; 11] = [
     "/",
+    "/page/app.js",
     "/api/v1/torrents",
     "/api/v1/events",
+    "/api/v1/openapi.json",
     "/api/v2/torrents/info",
     "/api/v2/auth/login",
     "/transmission/rpc",
     "/metrics",
     "/healthz",
+    "/readyz",
 ];
 
 /// A request with the owner's password, as a browser that remembers it would send, and these headers.

@@ -258,3 +258,117 @@ fn no_address_reads_a_file_of_this_host() {
         assert_ne!(outside.rpc("torrent-add", json!({"filename": url})), "success", "{url}");
     }
 }
+
+/// A torrent of a folder with these files, of which nobody has the content.
+fn folder_of(name: &str, files: &[(&str, u64)]) -> String {
+    let files: String =
+        files.iter().map(|(path, length)| format!("d6:lengthi{length}e4:pathl{}:{path}ee", path.len())).collect();
+    let torrent = format!(
+        "d4:infod5:filesl{files}e4:name{}:{name}12:piece lengthi16384e6:pieces20:aaaaaaaaaaaaaaaaaaaaee",
+        name.len()
+    );
+    STANDARD.encode(torrent)
+}
+
+/// What becomes of a torrent once it was looked at.
+fn looked_at(scene: &Scene, hash: &str) -> Value {
+    let is_over = |torrent: &Value| !matches!(torrent["activity"].as_str(), Some("queued_check" | "checking"));
+    scene.until(&format!("/api/v1/torrents/{hash}"), is_over)
+}
+
+/// Attack: a torrent is called like a link of the owner's in the download folder, whose target has nothing of it yet: what is made would be made
+/// there. And what it has, such as `.ssh/authorized_keys` in `home`, would be removed with it.
+#[test]
+fn a_torrent_that_is_called_like_a_link_leads_nowhere() {
+    let outside = Outside::new();
+    for files in [&[("new", 300)][..], &[("victim", 4)]] {
+        let torrent = json!({"torrent": folder_of("link", files)});
+        let added = outside.scene.ask("POST /api/v1/torrents", Some(torrent)).json();
+        let hash = added["added"][0]["hash"].as_str().expect("a hash").to_owned();
+        let torrent = looked_at(&outside.scene, &hash);
+        assert_eq!(torrent["activity"], "failed", "{torrent}");
+        assert!(torrent["message"].as_str().is_some_and(|message| message.contains("symbolic link")), "{torrent}");
+        outside.scene.ask(&format!("DELETE /api/v1/torrents/{hash}?data=true"), None);
+    }
+    std::thread::sleep(std::time::Duration::from_millis(500));
+    outside.untouched();
+}
+
+/// Attack: the folder is looked at, found good, and replaced by a link before it is used, by another user of this host who may write to what it lies
+/// in. Who can make no other user's link (the tests run without root) sees the torrent's own folder tried alone.
+#[test]
+fn a_link_that_is_put_in_the_way_later_is_not_followed() {
+    let outside = Outside::new();
+    let shared = outside.scene.data().join("shared");
+    fs::create_dir(&shared).expect("made");
+    let torrent = json!({"torrent": folder_of("box", &[("one", 300), ("two", 300)]), "folder": shared});
+    let added = outside.scene.ask("POST /api/v1/torrents", Some(torrent)).json();
+    let hash = added["added"][0]["hash"].as_str().expect("a hash").to_owned();
+    assert_eq!(looked_at(&outside.scene, &hash)["activity"], "downloading");
+    assert!(shared.join("box/one").exists());
+    let target = outside.scene.folder.path().join("outside");
+    let swaps = [shared.join("box"), shared.clone()];
+    for place in &swaps {
+        let aside = place.with_extension("aside");
+        fs::rename(place, &aside).expect("moved");
+        symlink(&target, place).expect("made");
+        let is_others = std::os::unix::fs::lchown(place, Some(65_534), None).is_ok();
+        if *place != shared || is_others {
+            outside.scene.ask(&format!("POST /api/v1/torrents/{hash}/verify"), None);
+            let torrent = outside.scene.until(&format!("/api/v1/torrents/{hash}"), |torrent| {
+                matches!(torrent["activity"].as_str(), Some("failed" | "absent"))
+            });
+            assert!(torrent["message"].is_string(), "{torrent}");
+        }
+        fs::remove_file(place).expect("a link");
+        fs::rename(&aside, place).expect("moved back");
+    }
+    outside.untouched();
+}
+
+/// Attack: a category is called like a way out. Its content goes to a folder of its name, unless it names one.
+#[test]
+fn no_category_is_called_like_a_way_out() {
+    let outside = Outside::new();
+    let hash = outside.scene.seed("one", 50_000);
+    let torrent = STANDARD.encode(&Torrent::new("two", 60_000).file);
+    let absolute = outside.scene.folder.path().join("outside").display().to_string();
+    for name in ["../outside", "..", "link", "link/new", "/etc", &absolute] {
+        outside.scene.ask("PATCH /api/v1/settings", Some(json!({"categories": {name: {}}})));
+        let add = json!({"torrent": torrent, "category": name});
+        assert!(outside.scene.ask("POST /api/v1/torrents", Some(add)).status >= 400, "{name}");
+        let path = format!("/api/v1/torrents/{hash}");
+        outside.scene.ask(&format!("PATCH {path}"), Some(json!({"auto_managed": true})));
+        assert!(outside.scene.ask(&format!("PATCH {path}"), Some(json!({"category": name}))).status >= 400, "{name}");
+    }
+    let row = outside.scene.get(&format!("/api/v1/torrents/{hash}"));
+    assert_eq!(row["folder"], json!(fs::canonicalize(outside.scene.data()).expect("there")));
+    outside.untouched();
+}
+
+/// Attack: a watch folder that others may write to has a link to a file of the owner's, a FIFO that nobody writes to, and a file without end.
+#[test]
+fn a_watch_folder_reads_files_alone_and_no_more_than_a_torrent_has() {
+    let outside = Outside::new();
+    let watched = outside.scene.data().join("watched");
+    fs::create_dir(&watched).expect("made");
+    symlink(outside.scene.folder.path().join("outside/victim"), watched.join("link.torrent")).expect("made");
+    let fifo = rustix::fs::FileType::Fifo;
+    let mode = rustix::fs::Mode::from_raw_mode(0o600);
+    rustix::fs::mknodat(rustix::fs::CWD, watched.join("fifo.torrent"), fifo, mode, 0).expect("made");
+    for (name, length) in [("huge.torrent", 1 << 40), ("huge.magnet", 1 << 40), ("small.torrent", 100)] {
+        let file = fs::File::create(watched.join(name)).expect("made");
+        file.set_len(length).expect("sparse");
+        file.set_modified(std::time::SystemTime::UNIX_EPOCH).expect("ours");
+    }
+    let reply = outside.scene.ask("PATCH /api/v1/settings", Some(json!({ "watch_folders": [watched] })));
+    assert_eq!(reply.status, 200, "{}", reply.text());
+    let begun = std::time::Instant::now();
+    let done = ["huge.torrent.invalid", "huge.magnet.invalid", "small.torrent.invalid"];
+    while !done.iter().all(|name| watched.join(name).exists()) {
+        assert!(begun.elapsed() < std::time::Duration::from_secs(30), "{}", outside.scene.log());
+        std::thread::sleep(std::time::Duration::from_millis(50));
+    }
+    assert_eq!(outside.scene.get("/api/v1/torrents")["torrents"], json!([]));
+    outside.untouched();
+}

@@ -4,7 +4,7 @@
 //! [`Log::tell_left_out`] tells of it in one line for each place.
 
 use std::collections::HashMap;
-use std::fmt::Write as _;
+use std::fmt::{Debug, Write as _};
 use std::io::IsTerminal as _;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
@@ -12,12 +12,15 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 use tracing::callsite::Identifier;
 use tracing::field::{Field, Visit};
 use tracing::{Event, Metadata, Subscriber};
+use tracing_subscriber::field::MakeExt as _;
+use tracing_subscriber::fmt::format::{Writer, debug_fn};
 use tracing_subscriber::layer::{Context, SubscriberExt as _};
 use tracing_subscriber::util::SubscriberInitExt as _;
 use tracing_subscriber::{EnvFilter, Layer, Registry, fmt, reload};
 
 use super::config::{self, Level, LogFormat};
 use crate::api::Journal;
+use crate::cli::screen::printable;
 
 /// For which lines of a place are counted.
 const INTERVAL: Duration = Duration::from_secs(10);
@@ -43,6 +46,7 @@ impl Log {
             LogFormat::Json => registry.with(lines.json().flatten_event(true)).try_init(),
             LogFormat::Text => {
                 let lines = lines.with_ansi(std::io::stderr().is_terminal()).with_target(false);
+                let lines = lines.fmt_fields(debug_fn(write_member).delimited(" "));
                 // the journal notes the time itself
                 match std::env::var_os("JOURNAL_STREAM") {
                     Some(_) => registry.with(lines.without_time()).try_init(),
@@ -75,6 +79,16 @@ impl Log {
 fn filter(level: &Level) -> EnvFilter {
     let is_word = level.0.chars().all(|letter| letter.is_ascii_alphanumeric());
     EnvFilter::new(if is_word { format!("warn,sower={}", level.0) } else { level.0.clone() })
+}
+
+/// A member of a line of text. Names of files and torrents are strangers' words: they begin no line of their own, and tell a terminal
+/// nothing.
+fn write_member(line: &mut Writer<'_>, field: &Field, value: &dyn Debug) -> std::fmt::Result {
+    let value = printable(&format!("{value:?}").replace('\n', "; "));
+    match field.name() {
+        "message" => write!(line, "{value}"),
+        name => write!(line, "{name}={value}"),
+    }
 }
 
 fn lock(bursts: &Mutex<Bursts>) -> MutexGuard<'_, Bursts> {

@@ -7,6 +7,7 @@ use serde_json::Value;
 use super::app::Tab;
 use crate::cli::screen::printable;
 use crate::cli::units::{Bytes, Date, Rate, Span};
+use crate::discovery::TrackerUrl;
 
 /// What `answer` of the API says, at most `height` lines of it.
 pub(super) fn lines(tab: Tab, answer: &Value, height: usize) -> Vec<String> {
@@ -117,8 +118,14 @@ fn tracker(tracker: &Value) -> Vec<String> {
     let state = if works { "works" } else { error.map_or("not asked yet", |_| "fails") };
     let next = first("next_seconds").and_then(Value::as_u64).map(|seconds| Span(Duration::from_secs(seconds)));
     let next = next.map(|span| format!(", next in {span}")).unwrap_or_default();
-    let line = format!("{}  {}  {state}{next}", number(tracker, "tier") + 1, words(tracker, "url"));
+    let line = format!("{}  {}  {state}{next}", number(tracker, "tier") + 1, address(tracker));
     std::iter::once(line).chain(error.map(|error| format!("   {}", printable(error)))).collect()
+}
+
+/// Without its passkey: terminals are looked at by others, and their lines are pasted into questions.
+fn address(tracker: &Value) -> String {
+    let url = TrackerUrl::parse(tracker["url"].as_str().unwrap_or(""));
+    url.map_or_else(|_| "an address that is none".into(), |url| printable(&url.to_string()))
 }
 
 fn file(file: &Value) -> String {
@@ -150,6 +157,16 @@ mod tests {
         assert_eq!(why(&peer("window full", 1)), "connection full");
         assert_eq!(why(&peer("of a later version", 0)), "of a later version");
         assert_eq!(why(&json!({})), "");
+    }
+
+    #[test]
+    fn trackers_are_shown_without_passkeys() {
+        let tracker = |error: Value| {
+            json!([{"tier": 0, "works": false, "url": "https://tracker.example:2710/SECRET/announce?passkey=SECRET",
+                "endpoints": [{"error": error, "next_seconds": 90}]}])
+        };
+        let lines = lines(Tab::Trackers, &tracker(json!("refused")), 5).join("\n");
+        assert!(lines.contains("tracker.example") && lines.contains("refused") && !lines.contains("SECRET"), "{lines}");
     }
 
     #[test]

@@ -12,6 +12,8 @@ use super::settings::Settings;
 
 /// Longest name, category or tag, in bytes.
 const NAME_BYTES: usize = 255;
+/// Numbers of things at once, as in the configuration.
+const COUNTS: std::ops::RangeInclusive<u32> = 1..=1_000_000;
 /// Most tags of one torrent.
 const TAGS: usize = 256;
 
@@ -321,6 +323,31 @@ fn check_name(name: &str) -> Result<(), Refusal> {
     Ok(())
 }
 
+/// Numbers that the configuration could not hold: with one of them nothing that clients change would be kept.
+fn check_numbers(settings: &Settings) -> Result<(), Refusal> {
+    let refuse = |text: String| Err(Refusal::new(RefusalKind::Invalid, text));
+    let counts = [
+        ("downloads at once", settings.downloads_max),
+        ("seeds at once", settings.seeds_max),
+        ("both at once", settings.active_max),
+        ("checks at once", Some(settings.checks_max)),
+        ("connections", Some(settings.connections)),
+        ("connections of a torrent", settings.connections_per_torrent),
+    ];
+    if let Some((what, _)) = counts.iter().find(|(_, count)| count.is_some_and(|count| !COUNTS.contains(&count))) {
+        return refuse(format!("{what}: give a number from {} to {}", COUNTS.start(), COUNTS.end()));
+    }
+    if settings.schedule.is_some_and(|schedule| schedule.begin == schedule.end) {
+        return refuse("a schedule begins and ends at different times of the day".into());
+    }
+    match settings.budget {
+        Some(budget) if budget.bytes == 0 => {
+            refuse("a traffic budget has at least a byte; leave it out for none".into())
+        }
+        _ => Ok(()),
+    }
+}
+
 fn check_settings(settings: &Settings) -> Result<(), Refusal> {
     settings.categories.keys().chain(&settings.tags).try_for_each(|name| check_name(name))?;
     let folders = [&settings.download_folder].into_iter().chain(&settings.incomplete_folder).chain(&settings.roots);
@@ -328,6 +355,7 @@ fn check_settings(settings: &Settings) -> Result<(), Refusal> {
     if let Some((url, cause)) = crate::discovery::parse_tiers(&added).1.into_iter().next() {
         return Err(Refusal::new(RefusalKind::Invalid, format!("tracker {url}: {cause}")));
     }
+    check_numbers(settings)?;
     match folders.chain(&settings.watch_folders).find(|folder| !folder.is_absolute()) {
         Some(folder) => {
             let text = format!("{}: give an absolute path", folder.display());

@@ -188,8 +188,9 @@ impl Content {
 
     /// Makes the root, and what it lies in, where they are not there.
     pub fn make_folder(&self) -> Result<(), FileFault> {
-        let first = self.stored().next().unwrap_or(FileIndex(0));
-        self.make_root().map(drop).map_err(|error| self.fault(first, create::write_cause(error)))
+        let fault =
+            |error| FileFault { file: FileIndex(0), path: self.root.clone(), cause: create::write_cause(error) };
+        self.make_root().map(drop).map_err(fault)
     }
 
     /// Adds the next file of the torrent: `path` below the root.

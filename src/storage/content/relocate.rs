@@ -221,7 +221,8 @@ mod tests {
     use super::*;
 
     fn content(root: &Path, paths: &[&str]) -> Content {
-        let mut content = Content::empty(root);
+        let mut content =
+            Content::within(root.parent().expect("a folder"), Path::new(root.file_name().expect("a name")));
         paths.iter().for_each(|path| content.push(Path::new(path), 3));
         content
     }
@@ -280,7 +281,9 @@ mod tests {
         let here = tempfile::tempdir().expect("a folder");
         std::os::unix::fs::symlink(here.path(), here.path().join("link")).expect("made");
         let from = filled(here.path(), &["one"]);
-        relocate(&from, &content(&here.path().join("link"), &["one"])).expect("nothing to do");
+        let mut to = Content::within(&here.path().join("link"), Path::new(""));
+        to.push(Path::new("one"), 3);
+        relocate(&from, &to).expect("nothing to do");
         assert_eq!(from.identities().expect("still there").len(), 1);
     }
 

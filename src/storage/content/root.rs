@@ -134,6 +134,7 @@ mod tests {
     use std::fs;
     use std::os::unix::fs::{lchown, symlink};
 
+    use super::super::Cause;
     use super::*;
 
     fn identity(open: &OwnedFd) -> (u64, u64) {
@@ -163,6 +164,12 @@ mod tests {
         assert!(!chosen.join("new").exists());
         Content::within(&chosen.join("a/b"), Path::new("c")).make_root().expect("with what it lies in");
         assert!(chosen.join("a/b/c").is_dir());
+        for nowhere in
+            [Content::empty(Path::new("/proc/nothing")), Content::within(Path::new("/proc/nothing"), Path::new("new"))]
+        {
+            let fault = nowhere.make_folder().expect_err("nothing is made there");
+            assert!(!matches!(fault.cause, Cause::Missing), "{fault}");
+        }
     }
 
     #[test]
