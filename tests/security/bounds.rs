@@ -161,3 +161,34 @@ fn events_need_the_token() {
     let scene = Scene::new();
     assert_eq!(ask(scene.address, "GET /api/v1/events HTTP/1.1", b"").status, 401);
 }
+
+/// Attack on what the owner chose: one value that the APIs take and the configuration cannot hold, so that nothing is written into it any more.
+#[test]
+fn no_setting_keeps_all_others_out_of_the_configuration() {
+    let scene = Scene::new();
+    let patch = |patch: serde_json::Value| scene.ask("PATCH /api/v1/settings", Some(patch)).status;
+    for refused in [
+        serde_json::json!({"connections": u32::MAX}),
+        serde_json::json!({"connections_per_torrent": 0}),
+        serde_json::json!({"downloads_max": 0}),
+        serde_json::json!({"checks_max": u32::MAX}),
+        serde_json::json!({"schedule": {"begin": 60, "end": 60, "days": 127}}),
+        serde_json::json!({"budget": {"bytes": 0, "day": 1, "paced": false}}),
+        serde_json::json!({"tags": ["line\nbreak"]}),
+    ] {
+        assert_eq!(patch(refused.clone()), 400, "{refused}");
+    }
+    let odd = serde_json::json!({
+        "categories": {" a, b ": {}, "[\"x\"]\u{202e}": {}, "'": {}}, "tags": ["a,b", " ", "#"], "ratio_limit": 1e300,
+        "upload_limit": u64::MAX, "seeding_limit": u32::MAX, "idle_limit": 0, "budget": {"bytes": u64::MAX, "day": 28, "paced": true},
+    });
+    assert_eq!(patch(odd), 200);
+    assert_eq!(patch(serde_json::json!({"download_limit": 123_456})), 200);
+    let begun = Instant::now();
+    let kept = || std::fs::read_to_string(scene.state().join("config.toml")).expect("there").contains("123456");
+    while !kept() {
+        assert!(begun.elapsed() < Duration::from_secs(20), "{}", scene.log());
+        std::thread::sleep(Duration::from_millis(50));
+    }
+    assert!(!scene.log().contains("is not changed"), "{}", scene.log());
+}

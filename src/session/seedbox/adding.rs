@@ -8,6 +8,7 @@ use crate::limits;
 use crate::metainfo::Metainfo;
 use crate::session::state::Store;
 
+use super::changing::check_name;
 use super::choice::Choice;
 use super::keeper::{Content, Keeper, Kept, News, now};
 use super::order::{Added, Addition, Refusal, RefusalKind, Reply, Source, TrackerChange};
@@ -58,9 +59,11 @@ impl Keeper {
         }
     }
 
-    /// Fills in the folder that its owner left out, and sees that it may be used.
+    /// Fills in the folder that its owner left out, and sees that it may be used, as may all names.
     pub(super) fn place(&self, choice: &mut Choice) -> Result<(), Refusal> {
         let settings = &self.view.settings;
+        let category = Some(&choice.category).filter(|category| !category.is_empty());
+        choice.tags.iter().chain(category).chain(&choice.name).try_for_each(|name| check_name(name))?;
         if choice.folder.as_os_str().is_empty() {
             choice.folder = self.category_folder(&choice.category);
         }

@@ -315,7 +315,8 @@ fn edit_trackers(tiers: &mut Vec<Vec<String>>, change: &TrackerChange) -> Result
     Ok(())
 }
 
-fn check_name(name: &str) -> Result<(), Refusal> {
+/// A name, category or tag that can be kept and shown.
+pub(super) fn check_name(name: &str) -> Result<(), Refusal> {
     if name.is_empty() || name.len() > NAME_BYTES || name.chars().any(char::is_control) {
         let text = format!("{name:?}: give a name of 1 to {NAME_BYTES} bytes without control characters");
         return Err(Refusal::new(RefusalKind::Invalid, text));

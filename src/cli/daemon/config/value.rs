@@ -209,7 +209,7 @@ checked! {
     HookUrl(url::Url) = hook_url;
     /// A host name, or an address, with or without a port.
     HostName(String) = host_name;
-    /// A name without commas and control characters.
+    /// A name without control characters.
     Name(String) = name;
     /// Which lines of the log are written.
     Level(String) = level;
@@ -331,12 +331,11 @@ fn host_name(text: &str) -> Result<String, String> {
 }
 
 pub(super) fn name(text: &str) -> Result<String, String> {
-    let fits = (1..=limits::NAME_LENGTH).contains(&text.len()) && text.trim() == text;
-    match fits && !text.contains(',') && !text.contains(char::is_control) {
+    // no more than the seedbox asks: what a client named must not keep its other changes out of the file
+    let fits = (1..=limits::NAME_LENGTH).contains(&text.len()) && !text.contains(char::is_control);
+    match fits {
         true => Ok(text.into()),
-        false => {
-            Err(format!("{text:?} cannot be a name: not empty, no comma, no space at either end, at most 255 bytes"))
-        }
+        false => Err(format!("{text:?} cannot be a name: not empty, no control characters, at most 255 bytes")),
     }
 }
 
