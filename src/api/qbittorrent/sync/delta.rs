@@ -187,6 +187,7 @@ mod tests {
         let moment = Moment { settings: &view.settings, now: NOW };
         let mut whole = read(&super::super::maindata::write(view, 1, moment));
         whole.remove("full_update");
+        drop_empty(&mut whole);
         whole
     }
 
@@ -212,6 +213,11 @@ mod tests {
                 _ => drop(known.insert(key.clone(), news.clone())),
             }
         }
+        drop_empty(known);
+    }
+
+    /// Having nothing of a kind and not knowing of it is the same.
+    fn drop_empty(known: &mut Map<String, Value>) {
         known.retain(|_, part| *part != Value::Object(Map::new()) && *part != Value::Array(Vec::new()));
     }
 
