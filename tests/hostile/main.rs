@@ -2,19 +2,9 @@
 //! well-behaved peer that downloads through it all.
 
 mod cases;
-#[path = "../clients/content.rs"]
-#[allow(dead_code, reason = "the client tests use the rest")]
-mod content;
-#[path = "../clients/process.rs"]
-#[allow(dead_code, reason = "the client tests use the rest")]
-mod process;
-#[path = "../clients/program.rs"]
-#[allow(dead_code, reason = "the client tests use the rest")]
-mod program;
 mod raw;
-#[path = "../clients/seeder.rs"]
-#[allow(dead_code, reason = "the client tests use the rest")]
-mod seeder;
+#[path = "../clients/shared.rs"]
+mod shared;
 
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
@@ -26,6 +16,7 @@ use content::{Content, info_hash, info_of};
 use process::{Workspace, wait_for};
 use raw::{BLOCK, Block, DATA, MODERN, PIECE, Peer, REQUEST, Target, assert_data, block_message};
 use seeder::Seeder;
+use shared::{content, process, program, seeder};
 
 /// Rounds of the whole table that fill what is filled once: pools, buffers, tables.
 const WARM_UP_ROUNDS: usize = 6;

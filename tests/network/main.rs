@@ -3,25 +3,12 @@
 //! Each test has a network of its own (see `clients/namespace.rs`) and gives the seeder's host two neighbours, each at the
 //! other end of a virtual cable. Without root the tests say SKIPPED.
 
-#[path = "../clients/content.rs"]
-#[allow(dead_code, reason = "the client tests use the rest")]
-mod content;
-#[path = "../clients/namespace.rs"]
-#[allow(dead_code, reason = "the client tests use the rest")]
-mod namespace;
 mod neighbour;
-#[path = "../clients/process.rs"]
-#[allow(dead_code, reason = "the client tests use the rest")]
-mod process;
-#[path = "../clients/program.rs"]
-#[allow(dead_code, reason = "the client tests use the rest")]
-mod program;
 #[path = "../hostile/raw.rs"]
 #[allow(dead_code, reason = "the hostile tests use the rest")]
 mod raw;
-#[path = "../clients/seeder.rs"]
-#[allow(dead_code, reason = "the client tests use the rest")]
-mod seeder;
+#[path = "../clients/shared.rs"]
+mod shared;
 
 use std::collections::BTreeSet;
 use std::io::{Read, Write};
@@ -35,6 +22,7 @@ use neighbour::Neighbour;
 use process::{Workspace, run, wait_for};
 use raw::{MODERN, Peer, REQUEST, Target, block_message};
 use seeder::Seeder;
+use shared::{content, namespace, process, program, seeder};
 use socket2::{Domain, Protocol, Socket, Type};
 
 const PATIENCE: Duration = Duration::from_secs(20);

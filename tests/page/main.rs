@@ -4,15 +4,8 @@
 //! works without the outside, and a real client can be seeded to. What is missing on this machine is named by a line that starts with
 //! SKIPPED; `tests/run` installs all of it.
 
-#[path = "../clients/namespace.rs"]
-#[allow(dead_code, reason = "the client tests use the rest")]
-mod namespace;
-#[path = "../clients/process.rs"]
-#[allow(dead_code, reason = "the client tests use the rest")]
-mod process;
-#[path = "../clients/program.rs"]
-#[allow(dead_code, reason = "the client tests use the rest")]
-mod program;
+#[path = "../clients/shared.rs"]
+mod shared;
 
 use std::net::TcpStream;
 use std::path::Path;
@@ -22,6 +15,7 @@ use std::time::Duration;
 use namespace::{Family, isolated};
 use process::{Process, Workspace, wait_for};
 use program::sower;
+use shared::{namespace, process, program};
 
 const SCRIPTS: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/page");
 /// Pictures of the page, for people: its looks, and what it showed when a test failed.

@@ -4,21 +4,13 @@
 //! What is missing on this machine is named by a line that starts with SKIPPED.
 
 mod clients;
-#[path = "../clients/content.rs"]
-#[allow(dead_code, reason = "the client tests use the rest")]
-mod content;
 mod hostile;
-#[path = "../clients/process.rs"]
-#[allow(dead_code, reason = "the client tests use the rest")]
-mod process;
-#[path = "../clients/program.rs"]
-#[allow(dead_code, reason = "the client tests use the rest")]
-mod program;
 mod requests;
-#[path = "../clients/seeder.rs"]
-#[allow(dead_code, reason = "the client tests use the rest")]
-mod seeder;
 mod server;
+#[path = "../clients/shared.rs"]
+mod shared;
+
+use shared::{content, process, program, seeder};
 
 /// Every driver with every way of sending.
 const WAYS: [[&str; 2]; 4] = [["io_uring", "splice"], ["io_uring", "copy"], ["epoll", "splice"], ["epoll", "copy"]];
