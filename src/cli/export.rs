@@ -30,7 +30,7 @@ pub(crate) struct Args {
 }
 
 pub(crate) fn run(args: Args) -> anyhow::Result<ExitCode> {
-    ensure!(args.state.is_dir(), "{} is not there", args.state.display());
+    ensure!(args.state.is_dir(), "{} is not there: name the --state of a daemon", args.state.display());
     let (store, loaded) = Store::open(&args.state)?;
     for problem in &loaded.problems {
         eprintln!("sower: warning: {}", printable(&problem.text));

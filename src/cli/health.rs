@@ -27,7 +27,8 @@ pub(super) struct Args {
 /// Asks; 0 if it is well.
 pub(super) fn run(args: Args) -> anyhow::Result<ExitCode> {
     let socket = args.socket.or(args.state.map(|state| state.join("api.sock"))).context("no socket is named")?;
-    let answer = ask(&socket).with_context(|| format!("no answer at {}", socket.display()))?;
+    let answer = ask(&socket)
+        .with_context(|| format!("no answer at {}; does a daemon run with this --state?", socket.display()))?;
     let (head, body) = answer.split_once("\r\n\r\n").unwrap_or((&answer, ""));
     let well = head.split(' ').nth(1) == Some("200");
     writeln!(std::io::stdout(), "{}", body.trim())?;

@@ -92,6 +92,9 @@ pub(crate) fn run(args: Args) -> anyhow::Result<ExitCode> {
     let lines: Vec<_> =
         problems.iter().map(|problem| (problem.path.display().to_string(), problem.text.clone())).collect();
     print_some("could not be used", &lines, args.verbose, &mut out)?;
+    if args.from.is_some() && !args.dry_run && report.taken() > 0 {
+        writeln!(out, "the other program must not run with these torrents any more: both would write the same files")?;
+    }
     Ok(if problems.is_empty() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 

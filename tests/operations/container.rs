@@ -125,6 +125,6 @@ fn the_commands_of_the_image_start_a_daemon_find_it_well_and_end_it() {
     });
     assert!(root.path("state/token").exists() && root.path("state/config.toml").exists());
     let output = daemon.end();
-    assert!(output.contains("peers: port 6881; API: http://0.0.0.0:9091/"), "{output}");
+    assert!(output.contains("peers: port 6881; API: http://0.0.0.0:9091/;"), "{output}");
     assert!(!ask().status.success(), "what is gone is not well");
 }

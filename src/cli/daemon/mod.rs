@@ -12,7 +12,7 @@ mod logs;
 mod predecessor;
 mod successor;
 
-use std::io::Write as _;
+use std::io::{self, Write as _};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::Arc;
@@ -83,7 +83,7 @@ pub(super) fn run(args: Args) -> anyhow::Result<ExitCode> {
     let path = args.config.clone().unwrap_or_else(|| args.state.join("config.toml"));
     let looks = args.check_config || args.print_config;
     let state = if looks { std::path::absolute(&args.state)? } else { make_folder(&args.state)? };
-    let made = !looks && ConfigFile::make(&path).with_context(|| format!("cannot make {}", path.display()))?;
+    let made = !looks && ConfigFile::make(&path).map_err(|error| cannot_make(&path, &error))?;
     let beside = Beside { flags: args.flags.0, ..Beside::from_environment() };
     let file = match ConfigFile::load(path, state.clone(), beside) {
         Ok(file) => file,
@@ -162,7 +162,9 @@ async fn begin(file: ConfigFile, state: PathBuf, log: Log, take_over: bool) -> a
     context.open_metrics = file.config().api.metrics_open;
     context.metrics_per_torrent = file.config().api.metrics_per_torrent;
     context.journal = log.journal.clone();
-    tracing::info!("peers: port {}; API: {}", seedbox.view().totals.port, addresses(&doors));
+    let token = state.join("token");
+    let (port, api) = (seedbox.view().totals.port, addresses(&doors));
+    tracing::info!("peers: port {port}; API: {api}; log in as sower with what {} says", token.display());
     let mut front = Front::open(Arc::new(context), doors)?;
     let webhooks = hooks::start(file.config(), &state, &seedbox)?;
     let before = match before {
@@ -176,8 +178,22 @@ async fn begin(file: ConfigFile, state: PathBuf, log: Log, take_over: bool) -> a
 }
 
 fn make_folder(folder: &Path) -> anyhow::Result<PathBuf> {
-    std::fs::create_dir_all(folder).with_context(|| format!("cannot make {}", folder.display()))?;
+    std::fs::create_dir_all(folder).map_err(|error| cannot_make(folder, &error))?;
     folder.canonicalize().with_context(|| format!("cannot use {}", folder.display()))
+}
+
+fn cannot_make(path: &Path, error: &io::Error) -> anyhow::Error {
+    let remedy = match error.kind() {
+        io::ErrorKind::PermissionDenied => {
+            "; choose a folder that belongs to the user who runs sower, or run it as the user whose folder this is"
+        }
+        io::ErrorKind::AlreadyExists | io::ErrorKind::NotADirectory => "; a file is in its way: choose another folder",
+        io::ErrorKind::NotFound => "; choose another folder: nothing can be made there",
+        io::ErrorKind::ReadOnlyFilesystem => "; the file system is read-only: choose another folder",
+        io::ErrorKind::StorageFull => "; free some space",
+        _ => "",
+    };
+    anyhow::anyhow!("cannot make {}: {error}{remedy}", path.display())
 }
 
 fn addresses(doors: &Doors) -> String {

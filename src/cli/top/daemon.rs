@@ -12,6 +12,7 @@ use tokio::sync::{mpsc, watch};
 use super::Args;
 use super::app::{Event, Order, Tab};
 use super::list::Row;
+use crate::api::guard::Token;
 use crate::discovery::client;
 
 /// Between two questions.
@@ -29,6 +30,8 @@ pub(super) struct Daemon {
     client: Client,
     base: String,
     token: Option<String>,
+    /// Where that is, for messages.
+    place: String,
 }
 
 /// What is asked beside the list.
@@ -72,6 +75,9 @@ impl Daemon {
             }
         })?;
         let base = args.url.clone().unwrap_or_else(|| "http://localhost".into());
+        if !base.starts_with("http://") && !base.starts_with("https://") {
+            bail!("{base}: begin the address with http:// or https://, such as http://127.0.0.1:9091");
+        }
         if base.contains('@') {
             bail!(
                 "leave user and password out of the address, which everybody on this host can see: name --token-file"
@@ -80,11 +86,18 @@ impl Daemon {
         let token = match &args.token_file {
             Some(file) => {
                 let text = std::fs::read_to_string(file).with_context(|| format!("cannot read {}", file.display()))?;
-                Some(text.trim().to_owned())
+                let token = Token::new(text.trim());
+                let lost =
+                    || format!("{} holds no token: copy the file `token` of the daemon's state folder", file.display());
+                Some(token.with_context(lost)?.reveal().to_owned())
             }
             None => None,
         };
-        Ok(Daemon { client, base: base.trim_end_matches('/').into(), token })
+        let place = match &args.state {
+            Some(state) => state.join("api.sock").display().to_string(),
+            None => base.clone(),
+        };
+        Ok(Daemon { client, base: base.trim_end_matches('/').into(), token, place })
     }
 
     /// What has changed since that revision; everything without one.
@@ -134,7 +147,11 @@ impl Daemon {
         if let Some(body) = body {
             request = request.header("content-type", "application/json").body(body.to_string());
         }
-        let mut response = request.send().await.context("the daemon cannot be reached; is it running?")?;
+        let sent = request.send().await.map_err(client::describe);
+        let mut response = match sent {
+            Ok(response) => response,
+            Err(error) => bail!("no daemon answers at {}: {error}; is it running, and as this user?", self.place),
+        };
         let mut bytes = Vec::new();
         while let Some(chunk) = response.chunk().await.context("the daemon's answer broke off")? {
             if bytes.len() + chunk.len() > ANSWER {

@@ -49,7 +49,9 @@ fn read_one(file: &Path, resume: &HashMap<String, PathBuf>) -> Result<Foreign, S
     let bytes = folder::read(file)?.ok_or("is not there")?;
     let subject = subject(file, &bytes)?;
     let digits = subject.info_hash().to_string()[..DIGITS].to_owned();
-    let path = resume.get(&digits).ok_or("has no file in the folder called resume: add the torrent by itself")?;
+    let path = resume.get(&digits).ok_or(
+        "has no file in the folder called resume: end Transmission, which then writes it, or add the torrent by itself",
+    )?;
     let bytes = folder::read(path)?.ok_or("its resume file is gone")?;
     let mut foreign = Foreign::new(path, subject);
     let parsed = with_dict(&bytes, |fields| read_resume(fields, &mut foreign));

@@ -57,7 +57,7 @@ pub fn confine(folder: &Path, settings: &Settings) -> Result<PathBuf, Refusal> {
         return Ok(real);
     }
     let text = format!(
-        "{} lies outside of the folders that content may be in; see `roots` in the configuration",
+        "{} lies outside of the folders that content may be in; its owner can add it to `roots` under [folders] in config.toml",
         real.display()
     );
     refuse(RefusalKind::Forbidden, text)

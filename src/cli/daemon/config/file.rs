@@ -100,7 +100,16 @@ fn text_of(path: &Path) -> Result<String, ConfigError> {
     match read(path) {
         Ok(text) => Ok(text),
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(String::new()),
-        Err(error) => Err(ConfigError { problems: vec![format!("{}: {error}", path.display())] }),
+        Err(error) => {
+            let remedy = match error.kind() {
+                io::ErrorKind::PermissionDenied => {
+                    "; it belongs to another user: run sower as that one, or choose another folder with --state"
+                }
+                io::ErrorKind::IsADirectory => "; name a file with --config",
+                _ => "",
+            };
+            Err(ConfigError { problems: vec![format!("{}: {error}{remedy}", path.display())] })
+        }
     }
 }
 
