@@ -1,5 +1,8 @@
 //! File descriptors: every connection takes one.
 
+use std::os::fd::OwnedFd;
+
+use rustix::io::Errno;
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 
 use crate::limits;
@@ -11,6 +14,23 @@ pub fn raise_descriptor_limit() -> u64 {
     // if the kernel refuses, what we have stays
     let _ = setrlimit(Resource::Nofile, wanted);
     getrlimit(Resource::Nofile).current.unwrap_or(u64::MAX)
+}
+
+/// Descriptors that should be left for files, trackers and the API.
+const SPARE: usize = 8;
+
+/// What to do if hardly any descriptor is left.
+pub(super) fn descriptors_run_out() -> Option<String> {
+    // only the kernel knows; asking it takes some microseconds
+    let spare = (0..SPARE).map(|_| rustix::io::fcntl_dupfd_cloexec(rustix::stdio::stderr(), 0));
+    let spare: rustix::io::Result<Vec<OwnedFd>> = spare.collect();
+    let limit = getrlimit(Resource::Nofile).current.unwrap_or(u64::MAX);
+    matches!(spare, Err(Errno::MFILE | Errno::NFILE)).then(|| {
+        format!(
+            "hardly any of the {limit} open files that this process may have is left: new connections and files have to wait. Raise the \
+             limit (`LimitNOFILE=` of the service, `ulimit -n`) or allow fewer connections"
+        )
+    })
 }
 
 /// Connections for which so many descriptors are enough, beside what the rest of the program and so many reactors need.

@@ -26,6 +26,8 @@ use super::web_seed::{self, WebSeed};
 
 /// Pieces without a verdict, of all downloads together.
 const INTAKE: usize = 4_096;
+/// For what was written to be synced at the end. Statistics wait to be saved meanwhile.
+const LAST_SYNC: Duration = Duration::from_secs(20);
 /// Hashing threads: one of them keeps up with 2 GB/s and more.
 const HASHERS: usize = 2;
 
@@ -312,12 +314,14 @@ impl Session {
         let targets: Vec<(Arc<Target>, bool)> =
             unsettled.map(|(download, failure)| (download.target.clone(), failure.is_none())).collect();
         // of one that has failed it is told already why
-        let end = move || {
+        let end = move || -> Vec<String> {
             let ends = targets.iter().filter_map(|(target, tell)| Some((target.finish().err()?, tell)));
             ends.filter(|(_, tell)| **tell).map(|(error, _)| error.to_string()).collect()
         };
-        let failed: Vec<String> = tokio::task::spawn_blocking(end).await.unwrap_or_default();
-        self.warnings.extend(failed);
+        match tokio::time::timeout(LAST_SYNC, tokio::task::spawn_blocking(end)).await {
+            Ok(failed) => self.warnings.extend(failed.unwrap_or_default()),
+            Err(_) => self.warnings.push("a disk does not answer: the next start hashes what was written last".into()),
+        }
     }
 }
 

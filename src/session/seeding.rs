@@ -8,6 +8,7 @@ use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
 use tokio::sync::mpsc;
+use tokio::task::JoinHandle;
 
 use crate::clock::Time;
 use crate::discovery::{self, Announcer, Found, Told};
@@ -78,6 +79,8 @@ pub struct Session {
     /// Those that have failed, until they are taken.
     pub(super) failed: Vec<TorrentId>,
     pub(super) dormant: Dormant,
+    /// Files that are being compared with what they were.
+    look: Option<JoinHandle<Vec<(TorrentId, String)>>>,
     /// What is worth telling and stops nothing, until it is taken.
     pub(super) warnings: Vec<String>,
     dialling: Dialling,
@@ -161,6 +164,7 @@ impl Session {
             lively: BTreeSet::new(),
             failed: Vec::new(),
             dormant: Dormant::default(),
+            look: None,
             news: mpsc::channel(NEWS),
             warnings: Vec::new(),
             dialling: Dialling::default(),
@@ -286,9 +290,7 @@ impl Session {
             self.dial_found(found);
         }
         self.turn_downloads();
-        if self.turns.is_multiple_of(CHECK_TURNS) {
-            self.check_files().await;
-        }
+        self.check_files().await;
         self.doze();
         self.status = Arc::new(self.make_status());
         Ok(())
@@ -369,8 +371,18 @@ impl Session {
     }
 
     /// Compares the files of all torrents with what was verified. Files may be on a disk that hangs, so another thread
-    /// looks.
+    /// looks, and nobody waits for it: what it found is taken in when it is there, and then it looks again.
     async fn check_files(&mut self) {
+        if let Some(look) = self.look.take_if(|look| look.is_finished()) {
+            let faults = look.await.unwrap_or_default();
+            faults.into_iter().for_each(|(id, cause)| self.fail(id, cause));
+        }
+        if self.look.is_none() && self.turns.is_multiple_of(CHECK_TURNS) {
+            self.look = Some(self.begin_look());
+        }
+    }
+
+    fn begin_look(&self) -> JoinHandle<Vec<(TorrentId, String)>> {
         // what sleeps is nobody's to be sent
         let served = self.lively.iter().filter_map(|id| Some((id, self.torrents.get(id)?)));
         let served = served.filter(|(_, entry)| entry.failure.is_none());
@@ -382,8 +394,7 @@ impl Session {
             };
             jobs.into_iter().filter_map(changed).collect()
         };
-        let faults = tokio::task::spawn_blocking(look).await.unwrap_or_default();
-        faults.into_iter().for_each(|(id, cause)| self.fail(id, cause));
+        tokio::task::spawn_blocking(look)
     }
 
     /// Everything at the last turn.

@@ -13,25 +13,29 @@ use utoipa::ToSchema;
 
 use super::{Answer, ErrorDocument, Failure};
 use crate::api::Context;
-use crate::session::seedbox::{self, Settings};
+use crate::session::seedbox::{self, Settings, path};
 
 type Shared = State<Arc<Context>>;
 
-/// Settings of the seedbox. Rates are bytes a second; null is no limit.
+/// Settings of the seedbox. Rates are bytes a second; null is no limit. A path that is no UTF-8 is `{"bytes": "hexadecimal digits"}`.
 #[derive(Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct SettingsDocument {
     /// Where content goes that nobody names a folder for.
     #[schema(value_type = String)]
+    #[serde(with = "path")]
     download_folder: PathBuf,
     /// Where it is until it is complete; null: in its place from the start.
     #[schema(value_type = Option<String>)]
+    #[serde(with = "path")]
     incomplete_folder: Option<PathBuf>,
     /// Folders that content may be in, subfolders included. The two above are always among them.
     #[schema(value_type = Vec<String>)]
+    #[serde(with = "path")]
     roots: Vec<PathBuf>,
     /// Torrent files that appear in these are added.
     #[schema(value_type = Vec<String>)]
+    #[serde(with = "path")]
     watch_folders: Vec<PathBuf>,
     /// Torrents start when they are added.
     start_added: bool,
@@ -81,8 +85,8 @@ pub(super) struct SettingsDocument {
 #[serde(deny_unknown_fields)]
 struct Category {
     /// Where its content goes; null: a folder of its name in the download folder.
-    #[serde(default)]
     #[schema(value_type = Option<String>)]
+    #[serde(default, with = "path")]
     folder: Option<PathBuf>,
 }
 

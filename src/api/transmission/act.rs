@@ -1,20 +1,15 @@
 //! What is done with torrents that a request names.
 
 use std::path::PathBuf;
-use std::sync::Arc;
-use std::time::Duration;
 
 use crate::ids::TorrentId;
-use crate::session::seedbox::{Change, View};
+use crate::session::seedbox::Change;
 
 use super::arguments::Arguments;
 use super::envelope::{Fault, begin};
 use super::ids::Selection;
 use super::server::Server;
 use crate::api::json::Json;
-
-/// For a rename to be done, which takes no time but on a disk that is busy.
-const RENAME_PATIENCE: Duration = Duration::from_secs(10);
 
 /// Changes the torrents that `ids` names. None of them is no fault, as in Transmission: they may have been removed a moment ago.
 pub(super) async fn change(server: &Server, arguments: &Arguments, change: Change) -> Result<Json, Fault> {
@@ -58,28 +53,11 @@ pub(super) async fn rename_path(server: &Server, arguments: &Arguments) -> Resul
     }
     let change = Change::RenamePath { from: path.to_owned(), to: name.to_owned() };
     server.context.seedbox.change(vec![torrent], change).await?;
-    renamed(server, torrent).await?;
     Ok(begin(|json| {
         json.pair("id", torrent.0);
         json.pair("path", path);
         json.pair("name", name);
     }))
-}
-
-/// Clients read the new names at once, so the answer waits for them.
-async fn renamed(server: &Server, torrent: TorrentId) -> Result<(), Fault> {
-    let mut views = server.context.seedbox.watch();
-    let before = views.borrow().row(torrent).and_then(|row| row.choice.moving.clone());
-    let Some(destination) = before else { return Ok(()) };
-    let is_over = |view: &Arc<View>| view.row(torrent).is_none_or(|row| row.choice.moving.is_none());
-    let over = tokio::time::timeout(RENAME_PATIENCE, views.wait_for(is_over)).await;
-    let Ok(Ok(view)) = over else { return Err(Fault::new("it takes long: look again later")) };
-    match view.row(torrent) {
-        Some(row) if row.choice.place() != *destination => {
-            Err(Fault::new(row.message.as_deref().unwrap_or("it could not be renamed")))
-        }
-        _ => Ok(()),
-    }
 }
 
 fn selected(server: &Server, arguments: &Arguments) -> Result<Vec<TorrentId>, Fault> {

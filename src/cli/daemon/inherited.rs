@@ -15,13 +15,15 @@ use std::net::{IpAddr, SocketAddr, TcpListener};
 use std::os::fd::{AsFd, BorrowedFd, FromRawFd as _, OwnedFd};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 use anyhow::Context as _;
 use socket2::SockRef;
 
 use crate::api::server::Doors;
 use crate::cli::notify::Notifier;
-use crate::session::{self, FleetConfig};
+use crate::reactor::sockets::ListenError;
+use crate::session::{self, FleetConfig, FleetError};
 
 use super::config::Api;
 
@@ -30,6 +32,9 @@ const API: &str = "api";
 const KEPT_PEERS: &str = "kept-peers";
 const KEPT_API: &str = "kept-api";
 const KEPT_UNIX: &str = "kept-unix";
+/// For a predecessor's sockets to be closed.
+const PREDECESSOR: Duration = Duration::from_secs(5);
+const AGAIN: Duration = Duration::from_millis(50);
 
 /// Sockets of others, by what they are for.
 #[derive(Default)]
@@ -125,7 +130,7 @@ impl Inherited {
             () => {
                 // their port may be the one that is wanted
                 drop(kept);
-                (KEPT_PEERS, session::listen(fleet)?)
+                (KEPT_PEERS, listen(fleet)?)
             }
         };
         sockets.iter().try_for_each(|socket: &Arc<OwnedFd>| self.used.add(name, &**socket))?;
@@ -160,6 +165,18 @@ impl Sockets {
     /// All of them.
     pub(super) fn all(&self) -> impl Iterator<Item = (&'static str, BorrowedFd<'_>)> {
         self.0.iter().map(|(name, socket)| (*name, socket.as_fd()))
+    }
+}
+
+/// Opens sockets; of a daemon that was killed a moment ago, the kernel may still be closing them: it does so after the end of the process
+/// where io_uring is used.
+fn listen(fleet: &FleetConfig) -> Result<Vec<Arc<OwnedFd>>, FleetError> {
+    let end = Instant::now() + PREDECESSOR;
+    loop {
+        match session::listen(fleet) {
+            Err(FleetError::Listen(ListenError::InUse { .. })) if Instant::now() < end => std::thread::sleep(AGAIN),
+            done => return done,
+        }
     }
 }
 

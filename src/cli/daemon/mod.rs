@@ -78,6 +78,9 @@ pub(super) struct Args {
     flags: Flags,
 }
 
+/// For threads that are still at work at the end.
+const LAST_WORDS: Duration = Duration::from_secs(2);
+
 /// Runs the command until it is told to end.
 pub(super) fn run(args: Args) -> anyhow::Result<ExitCode> {
     let path = args.config.clone().unwrap_or_else(|| args.state.join("config.toml"));
@@ -108,7 +111,10 @@ pub(super) fn run(args: Args) -> anyhow::Result<ExitCode> {
     if made {
         tracing::info!("made {}: every key of the configuration stands there", file.path().display());
     }
-    runtime.block_on(daemon(file, state, log, args.take_over))
+    let result = runtime.block_on(daemon(file, state, log, args.take_over));
+    // a thread that waits for a disk which does not answer is waited for by nobody
+    runtime.shutdown_timeout(LAST_WORDS);
+    result
 }
 
 async fn daemon(file: ConfigFile, state: PathBuf, log: Log, take_over: bool) -> anyhow::Result<ExitCode> {
@@ -143,7 +149,10 @@ async fn begin(file: ConfigFile, state: PathBuf, log: Log, take_over: bool) -> a
     };
     let manager = Notifier::from_environment().context("the service manager cannot be told how it goes")?;
     let settings = file.settings();
-    make_folder(&settings.download_folder)?;
+    // others may be on disks that are well
+    if let Err(error) = make_folder(&settings.download_folder) {
+        tracing::error!("the download folder cannot be used: {error:#}");
+    }
     let token = Token::of_folder(&state)?;
     let mut doors = Doors::default();
     doors.names.extend(file.config().api.hosts.iter().map(|host| host.0.clone()));

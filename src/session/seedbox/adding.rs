@@ -12,14 +12,23 @@ use super::changing::check_name;
 use super::choice::Choice;
 use super::keeper::{Content, Keeper, Kept, News, now};
 use super::order::{Added, Addition, Refusal, RefusalKind, Reply, Source, TrackerChange};
-use super::place::{confine, content_of, wanted_bytes};
+use super::place::{ask_disk, confine, content_of, wanted_bytes};
 use super::row::{About, Activity, Numbers, Row};
+use super::settings::Settings;
 
-/// A torrent that was read, on a thread of its own, and put beside the others' files.
+/// An addition that was looked into, on a thread of its own: its folder may be used.
 pub(super) struct Read {
-    addition: Box<Addition>,
-    result: Result<Box<Readable>, Refusal>,
+    addition: Addition,
+    found: Looked,
     reply: Reply<Added>,
+}
+
+/// What is to be added.
+enum Looked {
+    /// Put beside the others' files.
+    File(Readable),
+    Magnet(String),
+    Url(String),
 }
 
 /// A torrent file that can be used.
@@ -30,45 +39,21 @@ struct Readable {
 }
 
 impl Keeper {
-    /// Begins to add a torrent; the answer comes once it is there, or is refused.
-    pub(super) async fn add(&mut self, mut addition: Addition, reply: Reply<Added>) {
-        if let Err(refusal) = self.place(&mut addition.choice) {
-            return self.answer(reply, Err(refusal));
+    /// Begins to add a torrent; the answer comes once it is there, or is refused. Where it is to go is looked at first, on another
+    /// thread.
+    pub(super) fn add(&mut self, mut addition: Addition, reply: Reply<Added>) {
+        if addition.choice.folder.as_os_str().is_empty() {
+            addition.choice.folder = self.category_folder(&addition.choice.category);
         }
-        match std::mem::replace(&mut addition.source, Source::File(Vec::new())) {
-            Source::File(bytes) => {
-                let (news, store) = (self.news.0.clone(), self.store.clone());
-                tokio::task::spawn_blocking(move || {
-                    let result = read(&store, &bytes, &addition.choice).map(Box::new);
-                    let _ = news.blocking_send(News::Read(Read { addition: Box::new(addition), result, reply }));
-                });
-            }
-            Source::Magnet(link) => {
-                let result = self.add_magnet(addition, &link).await;
-                self.answer(reply, result);
-            }
-            Source::Url(url) if url.starts_with("magnet:") => {
-                let result = self.add_magnet(addition, &url).await;
-                self.answer(reply, result);
-            }
-            Source::Url(url) if !url.starts_with("http://") && !url.starts_with("https://") => {
-                let text = "give a magnet link, or the http or https address of a torrent file";
-                self.answer(reply, Err(Refusal::new(RefusalKind::Invalid, text)));
-            }
-            Source::Url(url) => self.add_from(addition, url, reply),
-        }
-    }
-
-    /// Fills in the folder that its owner left out, and sees that it may be used, as may all names.
-    pub(super) fn place(&self, choice: &mut Choice) -> Result<(), Refusal> {
-        let settings = &self.view.settings;
-        let category = Some(&choice.category).filter(|category| !category.is_empty());
-        choice.tags.iter().chain(category).chain(&choice.name).try_for_each(|name| check_name(name))?;
-        if choice.folder.as_os_str().is_empty() {
-            choice.folder = self.category_folder(&choice.category);
-        }
-        choice.folder = confine(&choice.folder, settings)?;
-        Ok(())
+        let (news, store, settings) = (self.news.0.clone(), self.store.clone(), self.view.settings.clone());
+        tokio::spawn(async move {
+            let folder = addition.choice.folder.clone();
+            let looked = ask_disk(&folder, move || look_into(addition, &store, &settings)).await;
+            let _ = match looked.and_then(|looked| looked) {
+                Ok((addition, found)) => news.send(News::Read(Box::new(Read { addition, found, reply }))).await,
+                Err(refusal) => return drop(reply.send(Err(refusal))),
+            };
+        });
     }
 
     /// Where content of `category` goes.
@@ -83,10 +68,11 @@ impl Keeper {
 
     /// Takes in what was read.
     pub(super) async fn read(&mut self, read: Read) {
-        let Read { addition, result, reply } = read;
-        let added = match result {
-            Ok(found) => self.admit(*addition, *found).await,
-            Err(refusal) => Err(refusal),
+        let Read { addition, found, reply } = read;
+        let added = match found {
+            Looked::File(found) => self.admit(addition, found).await,
+            Looked::Magnet(link) => self.add_magnet(addition, &link).await,
+            Looked::Url(url) => return self.add_from(addition, url, reply),
         };
         self.answer(reply, added);
     }
@@ -168,6 +154,25 @@ impl Keeper {
         self.changed = true;
         id
     }
+}
+
+/// Sees that folder and names may be used, and reads what there is to read.
+fn look_into(mut addition: Addition, store: &Store, settings: &Settings) -> Result<(Addition, Looked), Refusal> {
+    let choice = &mut addition.choice;
+    let category = Some(&choice.category).filter(|category| !category.is_empty());
+    choice.tags.iter().chain(category).chain(&choice.name).try_for_each(|name| check_name(name))?;
+    choice.folder = confine(&choice.folder, settings)?;
+    let looked = match std::mem::replace(&mut addition.source, Source::File(Vec::new())) {
+        Source::File(bytes) => Looked::File(read(store, &bytes, &addition.choice)?),
+        Source::Magnet(link) => Looked::Magnet(link),
+        Source::Url(url) if url.starts_with("magnet:") => Looked::Magnet(url),
+        Source::Url(url) if url.starts_with("http://") || url.starts_with("https://") => Looked::Url(url),
+        Source::Url(_) => {
+            let text = "give a magnet link, or the http or https address of a torrent file";
+            return Err(Refusal::new(RefusalKind::Invalid, text));
+        }
+    };
+    Ok((addition, looked))
 }
 
 /// Reads a torrent file and keeps it beside the others.

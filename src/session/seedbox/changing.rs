@@ -7,6 +7,7 @@ use crate::ids::TorrentId;
 use super::choice::{Choice, FilePriority};
 use super::keeper::{Content, Keeper, no_such};
 use super::order::{Change, LimitChange, QueueMove, Refusal, RefusalKind, TrackerChange};
+use super::retrying::Retry;
 use super::row::Row;
 use super::settings::Settings;
 
@@ -83,9 +84,10 @@ impl Keeper {
 
     async fn start(&mut self, id: TorrentId, forced: bool) {
         self.choose(id, |choice| (choice.paused, choice.forced) = (false, forced));
-        // what failed is looked at anew
-        if let Some(kept) = self.torrents.get_mut(&id).filter(|kept| matches!(kept.content, Content::Failed)) {
-            kept.content = Content::Part;
+        // what failed is looked at anew, now
+        if let Some(kept) = self.torrents.get_mut(&id).filter(|kept| matches!(kept.content, Content::Failed(_))) {
+            kept.content = std::mem::take(&mut kept.content).into_known();
+            kept.retry = Retry::default();
             self.say(id, None);
         }
     }

@@ -1,17 +1,19 @@
 //! The second hand: numbers of the session become numbers of rows.
 
+use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Instant;
 
 use crate::discovery::Change;
 use crate::ids::TorrentId;
 
+use super::super::descriptors::descriptors_run_out;
 use super::super::entry::Entry;
 use super::keeper::{Content, Keeper, now};
 use super::row::Numbers;
 use super::view::Totals;
 
-/// Seconds between two looks at content that was not there.
+/// Seconds between two looks at content that was not there, or failed.
 const ABSENT_SECONDS: u64 = 10;
 /// Seconds between two looks at who was seeded enough.
 const ENOUGH_SECONDS: u64 = 5;
@@ -35,9 +37,7 @@ impl Keeper {
             self.go_home(id).await;
         }
         if self.turns.is_multiple_of(ABSENT_SECONDS) {
-            let absent = self.torrents.iter().filter(|(_, kept)| matches!(kept.content, Content::Absent(_)));
-            let absent: Vec<TorrentId> = absent.map(|(id, _)| *id).collect();
-            absent.into_iter().for_each(|id| self.try_absent(id));
+            self.try_again().await;
         }
         self.advance().await;
         self.refresh_jobs();
@@ -52,12 +52,18 @@ impl Keeper {
         if self.turns.is_multiple_of(SAVE_SECONDS) {
             self.save_numbers();
             self.save_checks();
-            let trouble = self.store.health();
-            if trouble != self.view.trouble {
-                trouble.iter().for_each(|trouble| tracing::error!(%trouble, "the state cannot be saved"));
-                self.view.trouble = trouble;
-                self.changed = true;
-            }
+            self.tell_trouble();
+        }
+    }
+
+    /// What its owner has to mend, or what is in the way.
+    fn tell_trouble(&mut self) {
+        let other = || self.hanging().or_else(descriptors_run_out).map(Arc::from);
+        let trouble = self.store.health().or_else(other);
+        if trouble != self.view.trouble {
+            trouble.iter().for_each(|trouble| tracing::error!(%trouble, "not all is well"));
+            self.view.trouble = trouble;
+            self.changed = true;
         }
     }
 
@@ -230,7 +236,7 @@ impl Keeper {
         for (id, cause) in failed {
             tracing::warn!(cause, "a torrent was stopped");
             self.halt(id).await;
-            self.say(id, Some(cause));
+            self.say(id, Some(cause.clone()));
             let Some(kept) = self.torrents.get_mut(&id) else { continue };
             // whether its files are gone, or are others now, is found out first
             if kept.content.is_trusted() {
@@ -240,7 +246,7 @@ impl Keeper {
             } else if matches!(kept.content, Content::Whole) {
                 self.settle(id).await;
             } else {
-                kept.content = Content::Failed;
+                self.fail(id, cause);
                 self.show(id);
             }
         }

@@ -54,7 +54,8 @@ fn is_enough(row: &Row, settings: &Settings, now: i64) -> bool {
         return true;
     }
     let Some(limit) = choice.idle_limit.or(settings.idle_limit) else { return false };
-    // seeding begins with a start, whenever it was active last
-    let since = row.numbers.active_at.unwrap_or(0).max(row.numbers.counted_at);
+    // seeding begins with a start, whenever it was active last; what lies ahead is of a clock that was set back
+    let active_at = row.numbers.active_at.filter(|at| *at <= now).unwrap_or(0);
+    let since = active_at.max(row.numbers.counted_at);
     minutes(u64::try_from(now.saturating_sub(since)).unwrap_or(0)) >= limit
 }

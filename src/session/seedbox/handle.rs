@@ -1,5 +1,6 @@
 //! The handle that every front end holds.
 
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -13,10 +14,14 @@ use crate::session::Handover;
 use crate::shard::PeerStatus;
 
 use super::super::status::Status;
+use super::moving::NOT_MOVED;
 use super::order::{Added, Addition, Carried, Change, Order, Refusal, RefusalKind, Reply};
-use super::place::confine_settings;
+use super::place::{ask_disk, confine, new_folders};
 use super::settings::Settings;
 use super::view::View;
+
+/// For a rename to be done.
+const RENAME_PATIENCE: Duration = Duration::from_secs(10);
 
 /// A seedbox, to whoever drives it. Cloning shares it.
 ///
@@ -48,9 +53,39 @@ impl Seedbox {
         self.ask(|reply| Order::Add(Box::new(addition), reply)).await
     }
 
-    /// Changes torrents.
+    /// Changes torrents. A new folder has to lie in the roots. A rename is answered once it is done, or was not.
     pub async fn change(&self, torrents: Vec<TorrentId>, change: Change) -> Result<(), Refusal> {
-        self.ask(|reply| Order::Change(torrents, change, reply)).await
+        let change = match change {
+            Change::Move { folder, files } => Change::Move { folder: self.confined(folder).await?, files },
+            change => change,
+        };
+        let renamed = if matches!(change, Change::RenamePath { .. }) { torrents.clone() } else { Vec::new() };
+        self.ask(|reply| Order::Change(torrents, change, reply)).await?;
+        for torrent in renamed {
+            self.renamed(torrent).await?;
+        }
+        Ok(())
+    }
+
+    /// `folder` without links and `..`, if it lies in one of the roots.
+    pub async fn confined(&self, folder: PathBuf) -> Result<PathBuf, Refusal> {
+        let settings = self.view().settings.clone();
+        ask_disk(&folder.clone(), move || confine(&folder, &settings)).await?
+    }
+
+    /// Waits until the files of `torrent` have their new names. They do not leave their disk, so that takes no time but where it is
+    /// busy.
+    async fn renamed(&self, torrent: TorrentId) -> Result<(), Refusal> {
+        let mut views = self.watch();
+        let is_over = |view: &Arc<View>| view.row(torrent).is_none_or(|row| row.choice.moving.is_none());
+        let over = tokio::time::timeout(RENAME_PATIENCE, views.wait_for(is_over)).await;
+        let Ok(Ok(view)) = over else {
+            return Err(Refusal::new(RefusalKind::Busy, "it takes long: look again later"));
+        };
+        match view.row(torrent).and_then(|row| row.message.as_deref()) {
+            Some(text) if text.starts_with(NOT_MOVED) => Err(Refusal::new(RefusalKind::Conflict, text)),
+            _ => Ok(()),
+        }
     }
 
     /// Changes what holds for all: `change` gets what holds now, and again if somebody else changes something meanwhile, so that neither
@@ -60,7 +95,12 @@ impl Seedbox {
             let before = self.view().settings.clone();
             let mut settings = Settings::clone(&before);
             change(&mut settings);
-            confine_settings(&settings, &before)?;
+            let folders = new_folders(&settings, &before)?;
+            if let Some(first) = folders.first().cloned() {
+                let roots = before.clone();
+                let confine_all = move || folders.iter().try_for_each(|folder| confine(folder, &roots).map(drop));
+                ask_disk(&first, confine_all).await??;
+            }
             if self.ask(|reply| Order::Settings(Box::new(settings), Some(before), reply)).await? {
                 return Ok(());
             }

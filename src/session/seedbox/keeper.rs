@@ -25,10 +25,12 @@ use super::order::{Added, Addition, Order, Refusal, RefusalKind, Reply};
 use super::pacing::{MonthTraffic, Rates};
 use super::patrol::{Patrol, Patrolled};
 use super::queue::Running;
+use super::retrying::Retry;
 use super::row::{Numbers, Row};
 use super::seeking::Seeking;
 use super::steady::Steady;
 use super::view::{REMOVED, Removed, View};
+use super::watching::Watching;
 
 /// Orders that are taken in before a view is made of what they did.
 const ORDERS_AT_ONCE: usize = 256;
@@ -79,8 +81,7 @@ pub(super) struct Keeper {
     pub(super) hashers: Option<LazyHashers>,
     /// Torrents that somebody asks for, and that are compared first.
     pub(super) waking: BTreeSet<TorrentId>,
-    /// Watch folders are being looked at.
-    pub(super) watching: bool,
+    pub(super) watching: Watching,
     /// Answers that wait for the next view.
     pub(super) answers: Vec<Box<dyn FnOnce() + Send>>,
     pub(super) clock: Steady,
@@ -101,6 +102,9 @@ pub(super) struct Kept {
     pub(super) running: Option<TorrentId>,
     pub(super) content: Content,
     pub(super) job: Option<Job>,
+    pub(super) retry: Retry,
+    /// Why its files are not where its owner wanted them, until he asks for something else.
+    pub(super) notice: Option<Arc<str>>,
     /// Numbers when it was started last: the session counts from there.
     pub(super) before: Numbers,
     /// Peers that were named when it was added.
@@ -135,8 +139,8 @@ pub(super) enum Content {
     Doubtful,
     /// Its files are not there; what they were.
     Absent(Box<Content>),
-    /// It cannot be used until its owner has it checked, or starts it again.
-    Failed,
+    /// It cannot be used as it is, and is tried again by itself; what was known of it.
+    Failed(Box<Content>),
 }
 
 /// Something that goes on with a torrent's content.
@@ -160,7 +164,7 @@ pub(super) enum News {
     /// Content was looked at.
     Looked(TorrentId, Found),
     /// A torrent was read and may be added.
-    Read(super::adding::Read),
+    Read(Box<super::adding::Read>),
     /// A torrent file was fetched.
     Fetched(Box<Addition>, Reply<Added>),
     /// Metadata has come, or never will.
@@ -169,8 +173,8 @@ pub(super) enum News {
     Halted(TorrentId, Option<String>),
     /// Sleeping torrents and folders were looked at.
     Patrolled(Patrolled),
-    /// Watch folders were looked at; what they hold.
-    Watched(Vec<super::watching::Seen>),
+    /// Watch folders were looked at.
+    Watched(super::watching::Watched),
     /// Files were moved, or not.
     Moved(TorrentId, super::moving::Moved),
 }
@@ -236,7 +240,7 @@ impl Keeper {
 
     async fn follow(&mut self, order: Order) {
         match order {
-            Order::Add(addition, reply) => self.add(*addition, reply).await,
+            Order::Add(addition, reply) => self.add(*addition, reply),
             Order::Change(ids, change, reply) => {
                 let result = self.change(&ids, change).await;
                 self.answer(reply, result);
@@ -270,11 +274,11 @@ impl Keeper {
     async fn take(&mut self, news: News) {
         match news {
             News::Looked(id, found) => self.looked(id, found).await,
-            News::Read(read) => self.read(read).await,
-            News::Fetched(addition, reply) => self.add(*addition, reply).await,
+            News::Read(read) => self.read(*read).await,
+            News::Fetched(addition, reply) => self.add(*addition, reply),
             News::Sought(id, result) => self.sought(id, result).await,
-            News::Patrolled(patrolled) => self.patrolled(patrolled),
-            News::Watched(seen) => self.watched(seen).await,
+            News::Patrolled(patrolled) => self.patrolled(patrolled).await,
+            News::Watched(watched) => self.watched(watched),
             News::Halted(id, error) => self.halted(id, error).await,
             News::Moved(id, moved) => self.moved(id, moved).await,
         }
@@ -313,7 +317,7 @@ impl Keeper {
 
     /// Looks that may begin.
     fn start_looks(&mut self) {
-        while self.looking < LOOKS
+        while self.looking < LOOKS + self.stuck()
             && let Some(id) = self.looks.pop_front()
         {
             self.look(id, false);
@@ -333,6 +337,7 @@ impl Keeper {
             return;
         }
         let watch = look.watch.clone();
+        kept.retry.begin(self.turns);
         kept.job = Some(if check { Job::Checking(watch) } else { Job::Looking(watch) });
         *(if check { &mut self.checking } else { &mut self.looking }) += 1;
         self.busy.insert(id);

@@ -13,28 +13,37 @@ use super::keeper::{Content, Job, Keeper, News, no_such};
 use super::look::Watch;
 use super::order::{Refusal, RefusalKind};
 use super::place::{confine, content_of};
+use super::settings::Settings;
+
+/// How the message of a torrent begins whose files are not where they should be.
+pub(super) const NOT_MOVED: &str = "not moved";
 
 /// What became of a move: what the files are now, if that could be told.
-pub(super) type Moved = Result<Option<Vec<Identity>>, String>;
+pub(super) type Moved = Result<Option<Vec<Identity>>, NotMoved>;
+
+/// Why files were not moved.
+pub(super) struct NotMoved {
+    text: String,
+    /// Some may have been moved by an earlier start: they are not to be left at two places.
+    again: bool,
+}
 
 impl Keeper {
-    /// Has the content of `id` in `folder`: moved there, or there already.
+    /// Has the content of `id` in `folder`, which lies in a root: moved there, or there already.
     pub(super) async fn move_to(&mut self, id: TorrentId, folder: &Path, files: bool) -> Result<(), Refusal> {
-        let folder = confine(folder, &self.view.settings)?;
+        let folder = folder.to_owned();
         let row = self.row(id).cloned().ok_or_else(no_such)?;
         if files {
             self.choose(id, |choice| choice.destination = None);
             return self.place_at(id, Place { folder, ..row.choice.place() }).await;
         }
+        self.torrents.get_mut(&id).into_iter().for_each(|kept| kept.notice = None);
+        self.unsay(id);
         self.halt(id).await;
         self.choose(id, |choice| choice.folder = folder);
         // what is there is compared with what was here, and hashed if it differs
         if let Some(kept) = self.torrents.get_mut(&id) {
-            kept.content = match std::mem::take(&mut kept.content) {
-                Content::Absent(before) => *before,
-                Content::Failed => Content::Part,
-                content => content,
-            };
+            kept.content = std::mem::take(&mut kept.content).into_known();
         }
         self.settle(id).await;
         Ok(())
@@ -42,8 +51,10 @@ impl Keeper {
 
     /// Begins to move the files of `id` to `place`.
     async fn place_at(&mut self, id: TorrentId, place: Place) -> Result<(), Refusal> {
+        self.torrents.get_mut(&id).into_iter().for_each(|kept| kept.notice = None);
         let row = self.row(id).cloned().ok_or_else(no_such)?;
         if row.choice.place() == place {
+            self.unsay(id);
             return Ok(());
         }
         let is_busy = self.torrents.get(&id).is_some_and(|kept| {
@@ -59,6 +70,7 @@ impl Keeper {
             self.choose(id, |choice| *choice = choice.with_place(place));
             return Ok(());
         }
+        self.unsay(id);
         // kept first, so that a move that is cut off is gone on with by the next start
         self.choose(id, |choice| choice.moving = Some(Box::new(place)));
         self.save(id);
@@ -84,9 +96,25 @@ impl Keeper {
         let watch = Arc::new(Watch::default());
         kept.job = Some(Job::Moving(watch.clone()));
         self.busy.insert(id);
-        let news = self.news.0.clone();
-        tokio::task::spawn_blocking(move || {
-            let _ = news.blocking_send(News::Moved(id, relocate(&metainfo, &row.choice, place, again, &watch)));
+        let (news, store) = (self.news.0.clone(), self.store.clone());
+        let move_it = Relocation {
+            metainfo,
+            choice: row.choice.clone(),
+            place,
+            again,
+            settings: self.view.settings.clone(),
+            watch,
+        };
+        tokio::spawn(async move {
+            // where they are going is on disk before the first is there
+            let kept = if again { Ok(()) } else { store.flush().await };
+            let moved = match kept {
+                Ok(()) => tokio::task::spawn_blocking(move || move_it.run())
+                    .await
+                    .unwrap_or_else(|error| Err(NotMoved { text: error.to_string(), again })),
+                Err(error) => Err(NotMoved { text: error.to_string(), again }),
+            };
+            let _ = news.send(News::Moved(id, moved)).await;
         });
         self.show(id);
     }
@@ -94,6 +122,7 @@ impl Keeper {
     pub(super) async fn moved(&mut self, id: TorrentId, moved: Moved) {
         let Some(kept) = self.torrents.get_mut(&id) else { return };
         kept.job = None;
+        kept.notice = None;
         match moved {
             Ok(identities) => {
                 if let (Content::Whole, Some(now)) = (&kept.content, identities) {
@@ -107,9 +136,13 @@ impl Keeper {
                 });
                 self.say(id, None);
             }
-            Err(error) => {
+            Err(NotMoved { text, again: true }) => {
+                self.fail(id, format!("{NOT_MOVED}: {text}. It is tried again by itself"));
+                return self.show(id);
+            }
+            Err(NotMoved { text, again: false }) => {
                 self.choose(id, |choice| choice.moving = None);
-                self.say(id, Some(format!("not moved: {error}")));
+                self.give_notice(id, format!("{NOT_MOVED}: {text}"));
             }
         }
         self.save(id);
@@ -122,8 +155,22 @@ impl Keeper {
         let Some(folder) = row.choice.destination.clone() else { return };
         self.choose(id, |choice| choice.destination = None);
         if let Err(refusal) = self.place_at(id, Place { folder, ..row.choice.place() }).await {
-            self.say(id, Some(format!("not moved: {refusal}")));
+            self.give_notice(id, format!("{NOT_MOVED}: {refusal}"));
         }
+    }
+
+    /// Takes back that files were not moved.
+    fn unsay(&mut self, id: TorrentId) {
+        if self.row(id).is_some_and(|row| row.message.as_deref().is_some_and(|text| text.starts_with(NOT_MOVED))) {
+            self.say(id, None);
+        }
+    }
+
+    /// Tells that files are not where they should be, until their owner asks for something else.
+    fn give_notice(&mut self, id: TorrentId, text: String) {
+        tracing::warn!(torrent = self.row(id).map(|row| row.info_hash().to_string()), text, "files were not moved");
+        self.torrents.get_mut(&id).into_iter().for_each(|kept| kept.notice = Some(Arc::from(&*text)));
+        self.say(id, None);
     }
 
     /// Gives a file or folder of the torrent another name.
@@ -156,14 +203,33 @@ impl Keeper {
     }
 }
 
-fn relocate(metainfo: &Metainfo, choice: &Choice, place: Place, again: bool, watch: &Watch) -> Moved {
-    let (from, to) = (content_of(metainfo, choice), content_of(metainfo, &choice.with_place(place)));
-    let progress = |bytes| {
-        watch.done.fetch_add(bytes, Ordering::Relaxed);
-    };
-    match from.relocate(&to, again, &progress, &watch.cancel) {
-        Ok(()) => Ok(to.identities().ok()),
-        Err(error) => Err(error.to_string()),
+/// A move of files; runs on a thread of its own.
+struct Relocation {
+    metainfo: Metainfo,
+    choice: Arc<Choice>,
+    place: Place,
+    /// It was begun by an earlier start.
+    again: bool,
+    settings: Arc<Settings>,
+    watch: Arc<Watch>,
+}
+
+impl Relocation {
+    fn run(self) -> Moved {
+        let Relocation { metainfo, choice, place, again, settings, watch } = self;
+        let not = |text: String| NotMoved { text, again };
+        // a folder may have become a link since it was chosen
+        confine(&place.folder, &settings).map_err(|refusal| not(refusal.text))?;
+        let (from, to) = (content_of(&metainfo, &choice), content_of(&metainfo, &choice.with_place(place)));
+        let progress = |bytes| {
+            watch.done.fetch_add(bytes, Ordering::Relaxed);
+        };
+        match from.relocate(&to, again, &progress, &watch.cancel) {
+            Ok(()) => Ok(to.identities().ok()),
+            // it was over but for being noted
+            Err(_) if again && to.identities().is_ok() => Ok(to.identities().ok()),
+            Err(error) => Err(not(error.to_string())),
+        }
     }
 }
 

@@ -19,33 +19,39 @@ pub(super) struct Rates {
     download: Option<u64>,
 }
 
-/// Traffic of the month that runs; a month begins on the day that the budget says.
-#[derive(Clone, Copy, Debug)]
+/// Traffic by month; one begins on the day that the budget says. Others than the one that runs are kept, as a clock may be set back.
+#[derive(Clone, Debug)]
 pub(super) struct MonthTraffic {
     month: Month,
-    traffic: Traffic,
+    months: BTreeMap<Month, Traffic>,
 }
 
 impl Default for MonthTraffic {
     fn default() -> MonthTraffic {
-        MonthTraffic { month: month_of(ZonedDateTime::now().date(), 1), traffic: Traffic::default() }
+        MonthTraffic::of(BTreeMap::new(), None)
     }
 }
 
 impl MonthTraffic {
-    /// What was kept of the month that runs.
-    pub(super) fn of(kept: &BTreeMap<Month, Traffic>, budget: Option<&TrafficBudget>) -> MonthTraffic {
+    /// What was kept.
+    pub(super) fn of(months: BTreeMap<Month, Traffic>, budget: Option<&TrafficBudget>) -> MonthTraffic {
         let month = month_of(ZonedDateTime::now().date(), budget.map_or(1, |budget| budget.day));
-        MonthTraffic { month, traffic: kept.get(&month).copied().unwrap_or_default() }
+        MonthTraffic { month, months }
     }
 
     pub(super) fn add(&mut self, sent: u64, received: u64) {
-        self.traffic.sent += sent;
-        self.traffic.received += received;
+        let traffic = self.months.entry(self.month).or_default();
+        traffic.sent = traffic.sent.saturating_add(sent);
+        traffic.received = traffic.received.saturating_add(received);
     }
 
-    pub(super) fn kept(&self) -> (Month, Traffic) {
-        (self.month, self.traffic)
+    pub(super) fn month(&self) -> Month {
+        self.month
+    }
+
+    /// Of the month that runs.
+    pub(super) fn traffic(&self) -> Traffic {
+        self.months.get(&self.month).copied().unwrap_or_default()
     }
 }
 
@@ -56,10 +62,12 @@ impl Keeper {
         let settings = self.view.settings.clone();
         let month = month_of(now.date(), settings.budget.as_ref().map_or(1, |budget| budget.day));
         if month != self.month.month {
-            self.month = MonthTraffic { month, traffic: Traffic::default() };
+            self.save_month();
+            self.month.month = month;
         }
         let mut rates = rates(&settings, &now);
-        if let Some(most) = settings.budget.as_ref().and_then(|budget| budget_rate(budget, &self.month.traffic, &now)) {
+        if let Some(most) = settings.budget.as_ref().and_then(|budget| budget_rate(budget, &self.month.traffic(), &now))
+        {
             rates.upload = Some(rates.upload.map_or(most, |rate| rate.min(most)));
             if most == USED_UP {
                 rates.download = Some(most);

@@ -1,6 +1,6 @@
 //! Paths in JSON. Names on Linux are bytes: those that are no UTF-8 are written as `{"bytes": "hexadecimal digits"}`, all others as text.
 //!
-//! For `#[serde(with = "super::path")]` on a path, an optional one, a list, or a list with numbers.
+//! For `#[serde(with = "path")]` on a path, an optional one, a list, or a list with numbers.
 
 use std::ffi::OsString;
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
@@ -9,11 +9,11 @@ use std::path::PathBuf;
 use serde::de::{DeserializeOwned, Error};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
-pub(super) fn serialize<P: Written, S: Serializer>(path: &P, serializer: S) -> Result<S::Ok, S::Error> {
+pub(crate) fn serialize<P: Written, S: Serializer>(path: &P, serializer: S) -> Result<S::Ok, S::Error> {
     path.to_text().serialize(serializer)
 }
 
-pub(super) fn deserialize<'de, P: Written, D: Deserializer<'de>>(deserializer: D) -> Result<P, D::Error> {
+pub(crate) fn deserialize<'de, P: Written, D: Deserializer<'de>>(deserializer: D) -> Result<P, D::Error> {
     P::from_text(P::Text::deserialize(deserializer)?)
         .ok_or_else(|| D::Error::custom("not a path in hexadecimal digits"))
 }
@@ -21,13 +21,13 @@ pub(super) fn deserialize<'de, P: Written, D: Deserializer<'de>>(deserializer: D
 /// One path.
 #[derive(Serialize, Deserialize)]
 #[serde(untagged)]
-pub(super) enum Text {
+pub(crate) enum Text {
     Utf8(String),
     Other { bytes: String },
 }
 
 /// What has paths in it.
-pub(super) trait Written: Sized {
+pub(crate) trait Written: Sized {
     type Text: Serialize + DeserializeOwned;
     fn to_text(&self) -> Self::Text;
     fn from_text(text: Self::Text) -> Option<Self>;

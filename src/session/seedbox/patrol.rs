@@ -20,6 +20,9 @@ const LIST_TURNS: u64 = 30;
 /// Folders that are looked at in one turn.
 const FOLDERS_AT_ONCE: usize = 64;
 
+/// Seconds that a look takes where a disk does not answer.
+const HANGS_SECONDS: u64 = 10;
+
 /// Device and inode; `None` if it is not there.
 type Identity = Option<(u64, u64)>;
 
@@ -28,9 +31,11 @@ type Identity = Option<(u64, u64)>;
 pub(super) struct Patrol {
     /// The torrent that was looked at last.
     at: Option<TorrentId>,
-    folders: BTreeMap<PathBuf, Identity>,
+    /// What each was; `None`: it was not looked at yet.
+    folders: BTreeMap<PathBuf, Option<Identity>>,
     folder_at: Option<PathBuf>,
-    under_way: bool,
+    /// The turn in which the look began that goes on.
+    began: Option<u64>,
 }
 
 /// What it found.
@@ -45,14 +50,14 @@ pub(super) struct Patrolled {
 impl Keeper {
     /// Once a second: looks at some folders and some torrents, on another thread.
     pub(super) fn patrol(&mut self) {
-        if self.patrol.under_way {
+        if self.patrol.began.is_some() {
             return;
         }
         if self.turns % LIST_TURNS == 1 || self.patrol.folders.is_empty() {
             self.list_folders();
         }
         let (folders, looks) = (self.next_folders(), self.next_looks());
-        self.patrol.under_way = true;
+        self.patrol.began = Some(self.turns);
         let (news, downloads) = (self.news.0.clone(), self.view.settings.download_folder.clone());
         tokio::task::spawn_blocking(move || {
             let folders =
@@ -65,29 +70,57 @@ impl Keeper {
         });
     }
 
-    pub(super) fn patrolled(&mut self, patrolled: Patrolled) {
-        self.patrol.under_way = false;
+    pub(super) async fn patrolled(&mut self, patrolled: Patrolled) {
+        self.patrol.began = None;
         // to a mebibyte: it is shown, and need not make a new view each second
         let free = patrolled.free.map(|free| free >> 20 << 20);
         self.changed |= free != self.view.totals.free;
         self.view.totals.free = free;
         let mut others = BTreeSet::new();
         for (folder, now) in patrolled.folders {
-            let Some(before) = self.patrol.folders.insert(folder.clone(), now) else { continue };
-            if before != now {
+            let before = self.patrol.folders.insert(folder.clone(), Some(now)).flatten();
+            if before.is_some_and(|before| before != now) {
                 others.insert(folder);
             }
         }
         let in_others = self.view.rows.iter().filter(|row| others.contains(&row.choice.folder)).map(|row| row.id);
         let suspects: Vec<TorrentId> = in_others.filter(|_| !others.is_empty()).chain(patrolled.suspects).collect();
         for id in suspects {
-            self.try_absent(id);
-            let Some(kept) = self.torrents.get_mut(&id).filter(|kept| kept.job.is_none()) else { continue };
-            if matches!(kept.content, Content::Whole | Content::Trusted) && kept.running.is_some() {
-                kept.job = Some(Job::QueuedLook);
-                self.looks.push_back(id);
-            }
+            self.suspect(id).await;
         }
+    }
+
+    /// Its folder is another one, or its files are not what they were.
+    async fn suspect(&mut self, id: TorrentId) {
+        self.look_again(id);
+        let Some(kept) = self.torrents.get_mut(&id).filter(|kept| kept.job.is_none() && kept.running.is_some()) else {
+            return;
+        };
+        if matches!(kept.content, Content::Whole | Content::Trusted) {
+            kept.job = Some(Job::QueuedLook);
+            self.looks.push_back(id);
+            return;
+        }
+        // what a download has open is written to a disk that nobody sees any more
+        kept.content = Content::Absent(Box::new(std::mem::take(&mut kept.content).into_known()));
+        let folder = self.row(id).map(|row| row.choice.folder.display().to_string()).unwrap_or_default();
+        self.say(id, Some(format!("{folder} is another folder now: is its disk mounted? It is tried again by itself")));
+        self.halt(id).await;
+        self.show(id);
+    }
+
+    /// What hangs, and what to do.
+    pub(super) fn hanging(&self) -> Option<String> {
+        let since = self.turns.saturating_sub(self.patrol.began?);
+        let folders = || self.patrol.folders.keys().map(|folder| folder.display().to_string());
+        (since >= HANGS_SECONDS).then(|| {
+            let some: Vec<String> = folders().take(3).collect();
+            let more = if folders().nth(3).is_some() { ", ..." } else { "" };
+            format!(
+                "a disk does not answer: that of one of {}{more}. See that it is connected; all goes on once it answers",
+                some.join(", ")
+            )
+        })
     }
 
     fn list_folders(&mut self) {
@@ -96,7 +129,7 @@ impl Keeper {
         folders.retain(|folder, _| here.contains(folder));
         for folder in here {
             if !folders.contains_key(folder) {
-                folders.insert(folder.clone(), identity(folder));
+                folders.insert(folder.clone(), None);
             }
         }
         self.patrol.folders = folders;

@@ -2,6 +2,9 @@
 
 use std::io;
 use std::path::{Component, Path, PathBuf};
+use std::time::Duration;
+
+use tokio::sync::Semaphore;
 
 use crate::metainfo::Metainfo;
 use crate::storage::Content;
@@ -9,6 +12,34 @@ use crate::storage::Content;
 use super::choice::{Choice, FilePriority};
 use super::order::{Refusal, RefusalKind};
 use super::settings::Settings;
+
+/// For what a disk is asked while somebody waits.
+const PATIENCE: Duration = Duration::from_secs(10);
+/// Threads that may wait for disks that do not answer.
+const THREADS: usize = 64;
+static IDLE: Semaphore = Semaphore::const_new(THREADS);
+
+/// Does `work` at `path` on a thread of its own, and waits for a while: a file system on a network may hang until its server is back.
+/// What is under way then goes on; nobody learns how it ends.
+pub(super) async fn ask_disk<T: Send + 'static>(
+    path: &Path,
+    work: impl FnOnce() -> T + Send + 'static,
+) -> Result<T, Refusal> {
+    let hangs = |text: &str| Refusal::new(RefusalKind::Environment, format!("{} {text}", path.display()));
+    let Ok(Ok(permit)) = tokio::time::timeout(PATIENCE, IDLE.acquire()).await else {
+        return Err(hangs(
+            "is not looked at: too many disks do not answer; see that they are connected, then try again",
+        ));
+    };
+    let work = tokio::task::spawn_blocking(move || {
+        let _permit = permit;
+        work()
+    });
+    match tokio::time::timeout(PATIENCE, work).await {
+        Ok(done) => done.map_err(|error| Refusal::new(RefusalKind::Environment, error.to_string())),
+        Err(_) => Err(hangs("does not answer; see that its disk is connected, then try again")),
+    }
+}
 
 /// The content of `torrent` where `choice` has it. Nothing is looked at or made.
 pub(in crate::session) fn content_of(torrent: &Metainfo, choice: &Choice) -> Content {
@@ -70,9 +101,9 @@ pub(super) fn roots(settings: &Settings) -> impl Iterator<Item = &Path> {
     roots.chain(&settings.incomplete_folder).chain(categories).map(PathBuf::as_path)
 }
 
-/// Whether a change of settings that a program sends leaves the roots as they are. Folders that are named anew have to lie in them,
-/// or whoever may use an API could make a root of any folder of this host.
-pub(super) fn confine_settings(new: &Settings, old: &Settings) -> Result<(), Refusal> {
+/// The folders that a change of settings names anew, if it leaves the roots as they are. Those have to lie in them, or whoever may use
+/// an API could make a root of any folder of this host.
+pub(super) fn new_folders(new: &Settings, old: &Settings) -> Result<Vec<PathBuf>, Refusal> {
     if new.roots != old.roots {
         let text = "the folders that content may be in are the owner's to choose: change `roots` in the configuration";
         return Err(Refusal::new(RefusalKind::Forbidden, text));
@@ -83,7 +114,7 @@ pub(super) fn confine_settings(new: &Settings, old: &Settings) -> Result<(), Ref
         single.chain(settings.watch_folders.iter().cloned()).chain(categories).collect()
     };
     let known = folders(old);
-    folders(new).iter().filter(|folder| !known.contains(folder)).try_for_each(|folder| confine(folder, old).map(drop))
+    Ok(folders(new).into_iter().filter(|folder| !known.contains(folder)).collect())
 }
 
 /// What is there of `path` is resolved; the rest must be plain names.
@@ -105,6 +136,10 @@ fn resolve(path: &Path) -> io::Result<PathBuf> {
 mod tests {
     use super::super::settings::Category;
     use super::*;
+
+    fn confine_settings(new: &Settings, old: &Settings) -> Result<(), Refusal> {
+        new_folders(new, old)?.iter().try_for_each(|folder| confine(folder, old).map(drop))
+    }
 
     #[test]
     fn folders_are_confined_to_the_roots_whatever_links_and_dots_say() {

@@ -20,7 +20,7 @@ impl Keeper {
         (totals.uploaded, totals.downloaded) = (loaded.all_time.uploaded, loaded.all_time.downloaded);
         totals.running_seconds = loaded.all_time.running_seconds;
         totals.starts = loaded.all_time.starts + 1;
-        self.month = MonthTraffic::of(&loaded.traffic, self.view.settings.budget.as_ref());
+        self.month = MonthTraffic::of(loaded.traffic, self.view.settings.budget.as_ref());
         self.running_before = loaded.all_time.running_seconds;
         loaded.records.into_iter().for_each(|record| self.restore(record));
         self.changed = true;
@@ -63,10 +63,7 @@ impl Keeper {
     /// Has what is known of a torrent saved.
     pub(super) fn save(&mut self, id: TorrentId) {
         let (Some(row), Some(kept)) = (self.view.row(id), self.torrents.get(&id)) else { return };
-        let content = match &kept.content {
-            Content::Absent(before) => before,
-            content => content,
-        };
+        let content = kept.content.known();
         let record = Record {
             info_hash: row.info_hash(),
             about: row.about.clone(),
@@ -104,6 +101,10 @@ impl Keeper {
         self.store.remove([row.info_hash()]);
     }
 
+    pub(super) fn save_month(&self) {
+        self.store.keep_traffic(self.month.month(), &self.month.traffic());
+    }
+
     /// Has numbers that changed saved.
     pub(super) fn save_numbers(&mut self) {
         let unsaved = std::mem::take(&mut self.unsaved);
@@ -117,7 +118,6 @@ impl Keeper {
             running_seconds: self.running_seconds(),
             starts: totals.starts,
         });
-        let (month, traffic) = self.month.kept();
-        self.store.keep_traffic(month, &traffic);
+        self.save_month();
     }
 }

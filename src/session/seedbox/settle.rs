@@ -17,8 +17,10 @@ impl Content {
             _ if check => Manner::Check { begun },
             Content::Whole => Manner::Compare,
             Content::Trusted => Manner::Trust,
-            Content::Absent(before) => before.manner(check, begun),
-            Content::New | Content::Part | Content::Doubtful | Content::Failed => Manner::Resume { begun },
+            // files were made, or it would not be missed: nothing is downloaded in the place of what comes back
+            Content::Absent(before) => before.manner(check, begun || !check),
+            Content::Failed(before) => before.manner(check, begun),
+            Content::New | Content::Part | Content::Doubtful => Manner::Resume { begun },
         }
     }
 }
@@ -27,8 +29,12 @@ impl Keeper {
     /// Brings about what `id` should do, as far as that can be done now.
     pub(super) async fn settle(&mut self, id: TorrentId) {
         let (Some(row), Some(kept)) = (self.view.row(id).cloned(), self.torrents.get(&id)) else { return };
+        if kept.job.is_none() && row.choice.moving.is_some() {
+            // cut off by the end of an earlier start
+            return self.go_on_moving(id, true).await;
+        }
         if kept.job.is_none() {
-            let wants = !row.choice.paused && !matches!(kept.content, Content::Failed);
+            let wants = !row.choice.paused && !matches!(kept.content, Content::Failed(_));
             match (wants, kept.running) {
                 (false, Some(_)) => self.halt(id).await,
                 (false, None) if kept.seeking.is_some() => self.stop_seeking(id).await,
@@ -59,15 +65,6 @@ impl Keeper {
         }
     }
 
-    /// Looks again at content that was not there.
-    pub(super) fn try_absent(&mut self, id: TorrentId) {
-        let Some(kept) = self.torrents.get_mut(&id).filter(|kept| kept.job.is_none()) else { return };
-        if matches!(kept.content, Content::Absent(_)) {
-            kept.job = Some(Job::QueuedLook);
-            self.looks.push_back(id);
-        }
-    }
-
     /// Has everything hashed, whatever is known.
     pub(super) async fn verify(&mut self, id: TorrentId) {
         let Some(row) = self.view.row(id).cloned().filter(|row| row.about.has_metadata) else { return };
@@ -95,6 +92,7 @@ impl Keeper {
     /// A look is over.
     pub(super) async fn looked(&mut self, id: TorrentId, found: Found) {
         let Some(kept) = self.torrents.get_mut(&id) else { return };
+        kept.retry.end(self.turns);
         match kept.job.take() {
             Some(Job::Checking(_)) => self.checking -= 1,
             Some(Job::Looking(_)) => self.looking -= 1,
@@ -118,9 +116,8 @@ impl Keeper {
             Found::Whole(torrent) => self.found_whole(id, *torrent).await,
             Found::Partial(part) => self.found_part(id, *part).await,
             Found::Absent(message) => {
-                let before = std::mem::take(&mut kept.content);
-                let before = if let Content::Absent(before) = before { before } else { Box::new(before) };
-                kept.content = Content::Absent(before);
+                let before = std::mem::take(&mut kept.content).into_known();
+                kept.content = Content::Absent(Box::new(before));
                 self.say(id, Some(message));
             }
             Found::Unsure => {
@@ -128,10 +125,7 @@ impl Keeper {
                 kept.job = Some(Job::QueuedCheck);
                 self.checks.push_back(id);
             }
-            Found::Failed(message) => {
-                kept.content = Content::Failed;
-                self.say(id, Some(message));
-            }
+            Found::Failed(message) => self.fail(id, message),
             Found::Cancelled => {}
         }
         // its owner may have changed his mind meanwhile
@@ -145,9 +139,13 @@ impl Keeper {
         }
     }
 
-    /// A message that stays until something else is known.
+    /// A message that stays until something else is known. Without one, a move that was not done is told again.
     pub(super) fn say(&mut self, id: TorrentId, message: Option<String>) {
-        self.edit(id, |row| row.message = message.map(Arc::from));
+        let notice = self.torrents.get(&id).and_then(|kept| kept.notice.clone());
+        let message = message.map(Arc::from).or(notice);
+        if self.row(id).is_some_and(|row| row.message != message) {
+            self.edit(id, |row| row.message = message);
+        }
     }
 
     async fn found_whole(&mut self, id: TorrentId, torrent: Torrent) {
@@ -163,9 +161,7 @@ impl Keeper {
                 self.store.keep_identities(row.info_hash(), &torrent.identities);
             }
         }
-        if row.message.is_some() {
-            self.say(id, None);
-        }
+        self.say(id, None);
         if row.numbers.left > 0 || row.numbers.have != row.about.size || row.numbers.completed_at.is_none() {
             self.edit(id, |row| {
                 let numbers = &mut row.numbers;
@@ -192,9 +188,8 @@ impl Keeper {
     async fn found_part(&mut self, id: TorrentId, part: Part) {
         let Some(kept) = self.torrents.get_mut(&id) else { return };
         kept.content = Content::Part;
-        let message = part.warnings.first().cloned();
+        self.say(id, part.warnings.first().cloned());
         self.edit(id, |row| {
-            row.message = message.map(Arc::from);
             (row.numbers.have, row.numbers.left, row.numbers.wanted) = (part.have, part.left, part.wanted);
         });
         let Some(row) = self.view.row(id).cloned() else { return };
@@ -228,10 +223,11 @@ impl Keeper {
         }
     }
 
-    /// It cannot go on until its owner does something.
+    /// It cannot go on for now; why, and what to do.
     pub(super) fn fail(&mut self, id: TorrentId, message: String) {
         if let Some(kept) = self.torrents.get_mut(&id) {
-            kept.content = Content::Failed;
+            kept.content = Content::Failed(Box::new(std::mem::take(&mut kept.content).into_known()));
+            kept.retry.failed(self.turns);
         }
         self.say(id, Some(message));
     }
@@ -276,7 +272,8 @@ impl Keeper {
         if matches!(kept.job, Some(Job::Halting)) {
             kept.job = None;
         }
-        if error.is_some() {
+        // why it was stopped says more than what followed from that
+        if error.is_some() && self.row(id).is_some_and(|row| row.message.is_none()) {
             self.say(id, error);
         }
         if self.row(id).is_some_and(|row| row.choice.moving.is_some()) {
@@ -316,7 +313,7 @@ fn activity(row: &Row, kept: &Kept, downloading: bool) -> Activity {
         Some(Job::Checking(watch)) => return Activity::Checking { per_mille: per_mille(watch) },
         Some(Job::Moving(watch)) => return Activity::Moving { per_mille: per_mille(watch) },
         Some(Job::QueuedLook | Job::Looking(_))
-            if kept.running.is_none() && !matches!(kept.content, Content::Absent(_)) =>
+            if kept.running.is_none() && !matches!(kept.content, Content::Absent(_) | Content::Failed(_)) =>
         {
             return Activity::QueuedCheck;
         }
@@ -324,7 +321,7 @@ fn activity(row: &Row, kept: &Kept, downloading: bool) -> Activity {
     }
     match &kept.content {
         Content::Absent(_) => Activity::Absent,
-        Content::Failed => Activity::Failed,
+        Content::Failed(_) => Activity::Failed,
         _ if row.choice.paused => Activity::Paused,
         _ if !row.about.has_metadata => Activity::Metadata,
         _ if kept.running.is_some() && downloading => Activity::Downloading,

@@ -23,6 +23,7 @@ use super::queue::Running;
 use super::settings::Settings;
 use super::steady::Steady;
 use super::view::View;
+use super::watching::Watching;
 
 /// Orders that wait for the keeper; front ends wait beyond.
 const ORDERS: usize = 256;
@@ -110,7 +111,7 @@ impl Seedbox {
             patrol: Patrol::default(),
             hashers: None,
             waking: BTreeSet::new(),
-            watching: false,
+            watching: Watching::default(),
             answers: Vec::new(),
             clock: Steady::new(now()),
             running_before: 0,

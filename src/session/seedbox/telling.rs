@@ -71,7 +71,7 @@ impl Keeper {
         let bytes = row.about.pieces.div_ceil(8) as usize;
         let target = kept.running.and_then(|running| self.session.torrents.get(&running));
         let target = target.and_then(|entry| entry.download.as_ref());
-        let pieces = match (target, &kept.content) {
+        let pieces = match (target, kept.content.known()) {
             (Some(download), _) => download.had_pieces().to_vec(),
             (None, Content::Whole | Content::Trusted) => all(row.about.pieces),
             _ => vec![0; bytes],

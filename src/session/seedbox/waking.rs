@@ -15,11 +15,7 @@ use super::keeper::{Content, Job, Keeper};
 impl Content {
     /// Its pieces are to be looked at before they are served.
     pub(super) fn is_trusted(&self) -> bool {
-        match self {
-            Content::Trusted => true,
-            Content::Absent(before) => before.is_trusted(),
-            _ => false,
-        }
+        matches!(self.known(), Content::Trusted)
     }
 }
 

@@ -1,23 +1,23 @@
 //! Watch folders: torrent files that appear there are added.
 //!
-//! They are looked at every few seconds, which works on every file system. A file is taken once it has not changed for a while, so that
-//! one that is still being written is left alone; afterwards its name ends in `.added`, or in `.invalid` with the reason in the log.
+//! They are looked at every few seconds, which works on every file system. A file is taken once two looks found it the same, so that
+//! one that is still being written is left alone, whatever the clock says; afterwards its name ends in `.added`, or in `.invalid` with
+//! the reason in the log. One that could not be added for want of space, or because a disk does not answer, is tried again.
 
+use std::collections::HashMap;
 use std::ffi::OsString;
-use std::fs::OpenOptions;
+use std::fs::{Metadata, OpenOptions};
 use std::io::{self, Read as _};
 use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
-use std::time::{Duration, SystemTime};
+use std::time::SystemTime;
 
 use rustix::fs::OFlags;
 use tokio::sync::oneshot;
 
 use super::keeper::{Keeper, News};
-use super::order::{Addition, Source};
+use super::order::{Addition, RefusalKind, Source};
 
-/// A file that has not been written to for so long is whole.
-const SETTLED: Duration = Duration::from_secs(2);
 /// Files that are taken at once; the others next time.
 const AT_ONCE: usize = 64;
 /// Longest file of a magnet link.
@@ -25,8 +25,30 @@ const LINK_BYTES: u64 = 64 * 1024;
 /// Longest torrent file that is taken.
 const FILE_BYTES: u64 = 64 << 20;
 
-/// A file that appeared.
-pub(super) struct Seen {
+/// Files that are remembered from one look to the next.
+const REMEMBERED: usize = 10_000;
+
+/// Length and time of change.
+type State = (u64, SystemTime);
+
+/// What is known of watch folders.
+#[derive(Default)]
+pub(super) struct Watching {
+    /// They are being looked at.
+    under_way: bool,
+    /// What the last look saw and did not take.
+    seen: HashMap<PathBuf, State>,
+}
+
+/// What a look saw.
+#[derive(Default)]
+pub(super) struct Watched {
+    whole: Vec<Whole>,
+    seen: HashMap<PathBuf, State>,
+}
+
+/// A file that is whole.
+struct Whole {
     path: PathBuf,
     source: Result<Source, String>,
 }
@@ -35,70 +57,91 @@ impl Keeper {
     /// Looks at the watch folders, on another thread.
     pub(super) fn watch_folders(&mut self) {
         let settings = self.view.settings.clone();
-        if settings.watch_folders.is_empty() || self.watching {
+        if settings.watch_folders.is_empty() || self.watching.under_way {
             return;
         }
-        self.watching = true;
-        let news = self.news.0.clone();
+        self.watching.under_way = true;
+        let (news, before) = (self.news.0.clone(), std::mem::take(&mut self.watching.seen));
         tokio::task::spawn_blocking(move || {
-            let seen = settings.watch_folders.iter().flat_map(|folder| look(folder)).take(AT_ONCE).collect();
-            let _ = news.blocking_send(News::Watched(seen));
+            let mut watched = Watched::default();
+            settings.watch_folders.iter().for_each(|folder| watched.look(folder, &before));
+            let _ = news.blocking_send(News::Watched(watched));
         });
     }
 
     /// Adds what appeared.
-    pub(super) async fn watched(&mut self, seen: Vec<Seen>) {
-        self.watching = false;
-        for Seen { path, source } in seen {
+    pub(super) fn watched(&mut self, watched: Watched) {
+        self.watching = Watching { under_way: false, seen: watched.seen };
+        for Whole { path, source } in watched.whole {
             let source = match source {
                 Ok(source) => source,
                 Err(error) => {
-                    finish(&path, Err(error));
+                    tokio::task::spawn_blocking(move || finish(&path, Err(error)));
                     continue;
                 }
             };
             let mut addition = Addition::new(source);
             addition.choice.paused = !self.view.settings.start_added;
             let (reply, answer) = oneshot::channel();
-            self.add(addition, reply).await;
+            self.add(addition, reply);
             tokio::spawn(async move {
                 // the daemon ends: it is added by the next start
                 let Ok(result) = answer.await else { return };
-                let result = result.map(|_| ()).map_err(|refusal| refusal.text);
+                let result = match result {
+                    Err(refusal) if matches!(refusal.kind, RefusalKind::Environment | RefusalKind::Busy) => {
+                        tracing::warn!(file = %path.display(), error = refusal.text, "not added; it is tried again");
+                        return;
+                    }
+                    result => result.map(|_| ()).map_err(|refusal| refusal.text),
+                };
                 let _ = tokio::task::spawn_blocking(move || finish(&path, result)).await;
             });
         }
     }
 }
 
-fn look(folder: &Path) -> Vec<Seen> {
-    let entries = match std::fs::read_dir(folder) {
-        Ok(entries) => entries,
-        Err(error) => {
-            tracing::warn!(folder = %folder.display(), %error, "a watch folder cannot be read");
-            return Vec::new();
+impl Watched {
+    /// Adds what is in `folder`; `before`: what the last look saw.
+    fn look(&mut self, folder: &Path, before: &HashMap<PathBuf, State>) {
+        let entries = match std::fs::read_dir(folder) {
+            Ok(entries) => entries,
+            Err(error) => {
+                tracing::warn!(folder = %folder.display(), %error, "a watch folder cannot be read");
+                return;
+            }
+        };
+        for path in entries.flatten().map(|entry| entry.path()) {
+            let Some((metadata, is_link)) = of_use(&path) else { continue };
+            let Ok(changed) = metadata.modified() else { continue };
+            let state = (metadata.len(), changed);
+            if before.get(&path) == Some(&state) && self.whole.len() < AT_ONCE {
+                self.whole.push(read(path.clone(), is_link));
+            }
+            if self.seen.len() < REMEMBERED {
+                self.seen.insert(path, state);
+            }
         }
-    };
-    entries.flatten().filter_map(|entry| read(entry.path())).take(AT_ONCE).collect()
+    }
 }
 
-fn read(path: PathBuf) -> Option<Seen> {
+/// A torrent file, or one with a magnet link.
+fn of_use(path: &Path) -> Option<(Metadata, bool)> {
     let is_link = path.extension().is_some_and(|extension| extension == "magnet");
     if !is_link && path.extension().is_none_or(|extension| extension != "torrent") {
         return None;
     }
     let metadata = path.symlink_metadata().ok().filter(|metadata| metadata.is_file())?;
-    let settled = |at: SystemTime| at.elapsed().map_or(true, |age| age >= SETTLED);
-    if !metadata.modified().is_ok_and(settled) {
-        return None;
-    }
+    Some((metadata, is_link))
+}
+
+fn read(path: PathBuf, is_link: bool) -> Whole {
     let most = if is_link { LINK_BYTES } else { FILE_BYTES };
     let source = match bytes_of(&path, most) {
         Err(error) => Err(error.to_string()),
         Ok(bytes) if is_link => Ok(Source::Magnet(String::from_utf8_lossy(&bytes).trim().to_owned())),
         Ok(bytes) => Ok(Source::File(bytes)),
     };
-    Some(Seen { path, source })
+    Whole { path, source }
 }
 
 /// What a file holds, if that is no more than `most` bytes. Whoever may write to the folder can put a link or a FIFO in its place

@@ -138,7 +138,13 @@ fn remedy(error: &io::Error) -> &'static str {
         io::ErrorKind::ReadOnlyFilesystem => "; the file system is read-only: mount it for writing",
         io::ErrorKind::NotFound => "; a file system that is not mounted?",
         io::ErrorKind::FileTooLarge => "; raise `ulimit -f`",
-        _ => "",
+        _ => match rustix::io::Errno::from_io_error(error) {
+            Some(rustix::io::Errno::IO) => "; look at the disk, `dmesg` tells more",
+            Some(rustix::io::Errno::MFILE | rustix::io::Errno::NFILE) => {
+                "; raise the limit of open files: `LimitNOFILE=`, or `ulimit -n`"
+            }
+            _ => "",
+        },
     }
 }
 

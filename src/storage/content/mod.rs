@@ -18,6 +18,8 @@ use std::fs::File;
 use std::io;
 use std::path::{Path, PathBuf};
 
+use rustix::io::Errno;
+
 pub use identity::Identity;
 pub use relocate::RelocateError;
 pub use walk::{LeftOut, Reason, Walk, WalkError};
@@ -131,8 +133,8 @@ pub enum Cause {
     #[error("holds something else: no piece of it is right; move it away, choose another folder, or say --overwrite")]
     Foreign,
     /// Anything else that the system answered.
-    #[error(transparent)]
-    Io(io::Error),
+    #[error("{_0}{}", remedy(_0))]
+    Io(#[source] io::Error),
 }
 
 /// Why there is no content at a path.
@@ -356,6 +358,21 @@ impl Cause {
             Cause::TooLarge => io::ErrorKind::FileTooLarge,
             Cause::Io(error) => error.kind(),
         }
+    }
+}
+
+/// What helps against an error of a disk or of this machine.
+fn remedy(error: &io::Error) -> &'static str {
+    match Errno::from_io_error(error) {
+        Some(Errno::IO) => "; look at the disk, `dmesg` tells more",
+        Some(Errno::NOTCONN | Errno::STALE | Errno::NODEV | Errno::NXIO | Errno::TIMEDOUT | Errno::HOSTDOWN) => {
+            "; its disk is not connected any more: mount it again"
+        }
+        Some(Errno::MFILE | Errno::NFILE) => {
+            "; raise the limit of open files: `LimitNOFILE=` of the service, or `ulimit -n`"
+        }
+        Some(Errno::NOMEM) => "; this machine has no memory left: end something, or add some",
+        _ => "",
     }
 }
 
