@@ -1,4 +1,8 @@
 //! Peers get what they have asked for before the session ends.
+//!
+//! Trackers hear `stopped` after that, with the last byte in their numbers (BEP 3), also where a service manager starts the daemon again at
+//! once: that cannot be known here, and an address that nobody answers at would be given to others for half an hour. A restart without
+//! a `stopped` is a [`Handover`](super::Handover).
 
 use std::time::{Duration, Instant};
 

@@ -52,7 +52,7 @@ impl Shard {
         }
     }
 
-    fn set_waiting(&mut self, key: PeerKey, waiting: bool) {
+    pub(super) fn set_waiting(&mut self, key: PeerKey, waiting: bool) {
         let Some(connection) = self.connections.get_mut(key) else { return };
         let was = std::mem::replace(&mut connection.waiting, waiting);
         self.waiting = self.waiting + usize::from(waiting) - usize::from(was);

@@ -33,7 +33,7 @@ impl Shard {
     fn retire(&mut self, key: PeerKey, now: Time) {
         let Some(connection) = self.connections.get_mut(key) else { return };
         let Stage::Peer(torrent, peer) = &mut connection.stage else { return };
-        let was_choked = peer.is_choked();
+        let (was_choked, interested) = (peer.is_choked(), peer.is_interested());
         peer.retire(&mut connection.output);
         if !was_choked {
             (connection.slot_since, connection.optimistic_since) = (now, None);
@@ -43,6 +43,7 @@ impl Shard {
                 swarm.unchoked -= 1;
             }
         }
+        self.set_waiting(key, interested);
         self.list_output(key);
     }
 

@@ -4,6 +4,7 @@
 mod dormant;
 mod doubt;
 mod ending;
+mod farewell;
 mod greeting;
 mod http;
 mod leeching;

@@ -257,3 +257,45 @@ async fn what_was_never_announced_is_not_told_to_stop() {
     assert!((20..150).contains(&farewell.told), "50 at once, then 50 a second: {farewell:?}");
     assert_eq!(farewell.missed, 0);
 }
+
+/// A restart without a break: a tracker that hears `started` again, or nothing of what was sent since its last announce, takes away what
+/// was uploaded in between.
+#[tokio::test]
+async fn who_goes_on_for_another_process_tells_of_its_bytes_and_does_not_start_anew() {
+    let (known, unknown) = (HttpTracker::start(|_| ok(PLAIN)), HttpTracker::start(|_| ok(PLAIN)));
+    let sent = Arc::new(AtomicU64::new(5_000));
+    let numbers = |sent: &Arc<AtomicU64>| {
+        let source = Arc::clone(sent);
+        move || Stats { uploaded: source.load(Ordering::SeqCst), downloaded: 0, left: 0, peers_wanted: 50 }
+    };
+    let (first, _peers) = Announcer::start(config(5_021));
+    let at_one = Announced { stats: Arc::new(numbers(&sent)), ..torrent(&[&[&known.url()]], 0) };
+    first.add(at_one).await;
+    assert_eq!(known.heard().await.value("event"), Some("started"));
+    sent.fetch_add(300, Ordering::SeqCst);
+    let told = loop {
+        let told = first.told().await;
+        if !told.is_empty() {
+            break told;
+        }
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    };
+    assert_eq!((told.len(), told[0].uploaded, told[0].downloaded), (1, 300, 0));
+    first.fall_silent();
+
+    let sent = Arc::new(AtomicU64::new(0));
+    let (mut second, _peers) = Announcer::start(config(5_021));
+    let at_both = torrent(&[&[&known.url()], &[&unknown.url()]], 0);
+    sent.fetch_add(50, Ordering::SeqCst);
+    second.go_on(Announced { stats: Arc::new(numbers(&sent)), ..at_both }, told).await;
+    let heard = known.heard().await;
+    assert_eq!((heard.value("event"), heard.value("uploaded")), (None, Some("350")));
+    let heard = unknown.heard().await;
+    assert_eq!((heard.value("event"), heard.value("uploaded")), (Some("started"), Some("0")));
+    sent.fetch_add(7, Ordering::SeqCst);
+    second.shutdown(Duration::from_secs(5)).await;
+    let heard = known.heard().await;
+    assert_eq!((heard.value("event"), heard.value("uploaded")), (Some("stopped"), Some("357")));
+    let heard = unknown.heard().await;
+    assert_eq!((heard.value("event"), heard.value("uploaded")), (Some("stopped"), Some("7")));
+}

@@ -85,13 +85,18 @@ impl Home {
         let mut create = Command::new(env!("CARGO_BIN_EXE_sower"));
         create.arg("create").arg(content.join("payload")).args(["--tracker", tracker]).current_dir(self.folder.path());
         assert!(create.output().expect("sower runs").status.success());
-        let body = format!("{{\"torrent\": \"{}\"}}", base64(&fs::read(self.torrent_file()).expect("a torrent")));
+        let hash = self.add(&fs::read(self.torrent_file()).expect("a torrent"));
+        until("it is seeded", || self.torrent(&hash)["activity"] == "seeding");
+        hash
+    }
+
+    /// Adds a torrent; its info-hash.
+    pub(crate) fn add(&self, torrent: &[u8]) -> String {
+        let body = format!("{{\"torrent\": \"{}\"}}", base64(torrent));
         let (status, answer) = self.ask("POST", "/api/v1/torrents", &body).expect("it answers");
         assert!(status < 300, "{status} {answer}");
         let added: Value = serde_json::from_str(&answer).expect("JSON");
-        let hash = added["added"][0]["hash"].as_str().unwrap_or_else(|| panic!("no hash: {answer}")).to_owned();
-        until("it is seeded", || self.torrent(&hash)["activity"] == "seeding");
-        hash
+        added["added"][0]["hash"].as_str().unwrap_or_else(|| panic!("no hash: {answer}")).to_owned()
     }
 
     /// The torrent that [`Home::seed`] made.

@@ -1,11 +1,12 @@
 //! How a daemon ends while peers are connected, and how another one takes its place without anybody noticing.
 
+use std::collections::BTreeSet;
 use std::fs;
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use rustix::process::{Pid, Signal, kill_process};
 
@@ -69,7 +70,7 @@ impl Drop for Stranger {
     }
 }
 
-/// A tracker that keeps what it is told.
+/// A tracker that keeps what it is told, and names all who have announced themselves.
 struct Tracker {
     address: SocketAddr,
     heard: Arc<Mutex<Vec<String>>>,
@@ -92,10 +93,13 @@ impl Tracker {
                 }
                 let line = String::from_utf8_lossy(&request).lines().next().unwrap_or_default().to_owned();
                 hears.lock().expect("not poisoned").push(line);
-                let body = "d8:intervali1800e5:peers0:e";
-                let length = body.len();
-                let _ =
-                    write!(stream, "HTTP/1.1 200 OK\r\nContent-Length: {length}\r\nConnection: close\r\n\r\n{body}");
+                let ports = ports(&hears.lock().expect("not poisoned"));
+                let mut body = format!("d8:intervali1800e5:peers{}:", ports.len() * 6).into_bytes();
+                ports.iter().for_each(|port| body.extend([&[127, 0, 0, 1][..], &port.to_be_bytes()].concat()));
+                body.push(b'e');
+                let head = "HTTP/1.1 200 OK\r\nConnection: close\r\n";
+                let _ = write!(stream, "{head}Content-Length: {}\r\n\r\n", body.len());
+                let _ = stream.write_all(&body);
             }
         });
         Tracker { address, heard }
@@ -108,12 +112,17 @@ impl Tracker {
     /// One parameter of each announce, in their order; empty where it is missing.
     fn told(&self, name: &str) -> Vec<String> {
         let heard = self.heard.lock().expect("not poisoned");
-        let of = |line: &String| {
-            let query = line.split(' ').nth(1)?.split_once('?')?.1;
-            query.split('&').find_map(|pair| pair.strip_prefix(&format!("{name}="))).map(str::to_owned)
-        };
-        heard.iter().map(|line| of(line).unwrap_or_default()).collect()
+        heard.iter().map(|line| parameter(line, name).unwrap_or_default()).collect()
     }
+}
+
+fn parameter(line: &str, name: &str) -> Option<String> {
+    let query = line.split(' ').nth(1)?.split_once('?')?.1;
+    query.split('&').find_map(|pair| pair.strip_prefix(&format!("{name}="))).map(str::to_owned)
+}
+
+fn ports(heard: &[String]) -> BTreeSet<u16> {
+    heard.iter().filter_map(|line| parameter(line, "port")?.parse().ok()).collect()
 }
 
 /// A program that asks the API again and again, each time by a new connection.
@@ -196,6 +205,30 @@ fn peers_get_what_they_have_asked_for_before_it_ends() {
 }
 
 #[test]
+fn a_peer_that_does_not_go_is_cut_off_when_its_time_is_over() {
+    let (home, mut manager) = (Home::new(), Manager::new());
+    let mut command = home.command();
+    command.args(["--set", "network.stop-grace=1s"]);
+    let mut daemon = manager.start(command);
+    manager.hear("READY=1");
+    let hash = home.seed(&[7; 50_000], "http://127.0.0.1:9/announce");
+    let mut peer = TcpStream::connect(("127.0.0.1", home.port())).expect("it listens");
+    let byte = |place: usize| u8::from_str_radix(&hash[place..place + 2], 16).expect("hexadecimal digits");
+    let hash: Vec<u8> = (0..40).step_by(2).map(byte).collect();
+    let handshake = [&b"\x13BitTorrent protocol\0\0\0\0\0\0\0\0"[..], &hash, b"-XX0000-000000000000"].concat();
+    peer.write_all(&handshake).expect("it reads");
+    peer.read_exact(&mut [0; 68]).expect("its handshake");
+    let start = Instant::now();
+    daemon.signal(Signal::TERM);
+    manager.hear("STOPPING=1");
+    assert_eq!(daemon.ended().code(), Some(0));
+    let took = start.elapsed();
+    assert!((Duration::from_secs(1)..Duration::from_secs(20)).contains(&took), "it took {took:?}");
+    let mut rest = Vec::new();
+    peer.read_to_end(&mut rest).expect("its stream was ended");
+}
+
+#[test]
 fn a_successor_takes_over_and_neither_programs_nor_peers_nor_trackers_notice() {
     if !downloader::is_there() {
         return;
@@ -240,6 +273,37 @@ fn a_successor_takes_over_and_neither_programs_nor_peers_nor_trackers_notice() {
     manager.hear("READY=1");
     assert_eq!(home.uploaded(&hash), sent, "it is saved");
     daemon.end();
+}
+
+#[test]
+fn a_download_goes_on_in_the_successor_with_all_that_it_has() {
+    let (seed, mut manager, tracker) = (Home::new(), Manager::new(), Tracker::start());
+    let mut command = seed.command();
+    command.args(RATE);
+    let seeding = manager.start(command);
+    manager.hear("READY=1");
+    let payload = payload();
+    let hash = seed.seed(&payload, &tracker.url());
+    let (home, mut other) = (Home::new(), Manager::new());
+    let mut daemon = other.start(home.command());
+    other.hear("READY=1");
+    home.add(&fs::read(seed.torrent_file()).expect("a torrent"));
+    let have = || home.torrent(&hash)["have"].as_u64().unwrap_or_default();
+    until("some of it is here", || have() > MIB);
+    let before = have();
+    daemon.signal(Signal::USR2);
+    let successor = Stranger::of(&other.hear("MAINPID="));
+    other.hear("READY=1");
+    until("it is looked at", || home.torrent(&hash)["activity"] == "downloading");
+    assert!(have() >= before, "{} bytes of {before} are left", have());
+    until("all of it is here", || home.torrent(&hash)["activity"] == "seeding");
+    assert!(fs::read(home.state().join("downloads/payload")).expect("it is there") == payload);
+    assert_eq!(daemon.ended().code(), Some(0));
+    // blocks of pieces that were not whole come twice
+    let downloaded = home.torrent(&hash)["downloaded"].as_u64().expect("a number");
+    until("every byte is counted", || seed.uploaded(&hash) >= downloaded);
+    successor.end();
+    seeding.end();
 }
 
 /// A mistake in the configuration is found before anything was given up, a missing secret when all was.

@@ -113,13 +113,13 @@ impl Successor {
                 _ = &mut served => break,
                 _ = self.line.hear(), if !ending => {
                     ending = true;
-                    let _ = seedbox.shutdown().await;
+                    hurry(seedbox);
                 }
                 () = signals.end() => {
                     if std::mem::replace(&mut ending, true) {
                         return false;
                     }
-                    let _ = seedbox.shutdown().await;
+                    hurry(seedbox);
                 }
             }
         }
@@ -142,6 +142,12 @@ impl Successor {
         }
         let _ = (self.child.kill(), self.child.wait());
     }
+}
+
+/// Nobody is waited for any more. The answer comes with the end, and is not waited for either.
+fn hurry(seedbox: &Seedbox) {
+    let seedbox = seedbox.clone();
+    tokio::spawn(async move { drop(seedbox.shutdown().await) });
 }
 
 impl Drop for Successor {

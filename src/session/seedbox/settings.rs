@@ -143,7 +143,7 @@ impl Settings {
             checks_max: 1,
             connections: 8_192,
             connections_per_torrent: None,
-            stop_grace: 0,
+            stop_grace: 5,
             budget: None,
             added_trackers: Vec::new(),
             categories: BTreeMap::new(),
