@@ -25,7 +25,7 @@ pub enum Denied {
     },
     /// It is for a name that is not ours.
     #[error(
-        "this is no name of this daemon: call it by its address or as localhost, or add the name to `hosts` under [api] in config.toml"
+        "this is no name of this daemon: call it by its address or as localhost, or add the name to `hosts` under [api] in config.toml and start it again"
     )]
     Misdirected,
     /// It comes from another web site.

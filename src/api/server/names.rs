@@ -70,7 +70,7 @@ impl Names {
         let page = text(ORIGIN).or_else(|| text(REFERER).filter(|_| !reads));
         match page {
             Some(page) if !self.is_our_page(page, host) => Err(Denied::Foreign(
-                "the page that sends this request is not one of this daemon; behind a proxy, add its name to `hosts` under [api] in config.toml",
+                "the page that sends this request is not one of this daemon; behind a proxy, add its name to `hosts` under [api] in config.toml and start it again",
             )),
             _ => Ok(()),
         }
