@@ -3,8 +3,8 @@
 import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
-import { ask, folder, logIn, play, row, until } from "./browser.mjs";
-import { addStopped, nobodysTorrent } from "./torrents.mjs";
+import { ask, folder, logIn, play, row, shows, until } from "./browser.mjs";
+import { addStopped, nobodysTorrent, seededFile } from "./torrents.mjs";
 
 const MIB = 2 ** 20;
 const of = async (name) => (await ask("GET", "torrents")).torrents.find((torrent) => torrent.name === name);
@@ -21,7 +21,20 @@ await play("choices", { permissions: ["clipboard-read", "clipboard-write"], acce
     await categories(page);
     await tags(page);
     await rates(page);
+    await trackers(page);
 });
+
+/** What a tracker says is told where one looks: in the list, in the filters, in the overview. */
+async function trackers(page) {
+    const file = seededFile("alone.bin", 100_000, "http://127.0.0.1:1/announce");
+    await ask("POST", "torrents", { torrent: file.bytes.toString("base64") });
+    const filters = page.getByRole("navigation", { name: "Filters" });
+    await filters.getByRole("button", { name: "Tracker trouble 1" }).click();
+    await shows(page, ["alone.bin"]);
+    await row(page, "alone.bin").dblclick();
+    await page.getByRole("region", { name: "Details" }).getByText(/^Tracker: .*refused/).waitFor();
+    assert.match(await row(page, "alone.bin").locator(".status").getAttribute("title"), /^Tracker: /);
+}
 
 /** On for all unless it is on for all. */
 async function switches(page) {
@@ -103,6 +116,7 @@ async function categories(page) {
     await edit.click();
     await dialog.getByRole("button", { name: "Remove films" }).click();
     await dialog.getByRole("button", { name: "Save" }).click();
+    await dialog.waitFor({ state: "detached" });
     await isSo("one", "category", "");
     assert.deepEqual((await ask("GET", "settings")).categories, {});
 }

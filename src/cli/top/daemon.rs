@@ -22,7 +22,7 @@ const PATIENCE: Duration = Duration::from_secs(10);
 /// Bytes that an answer may have: 100,000 torrents with these fields.
 const ANSWER: usize = 64 * 1024 * 1024;
 /// What rows show.
-const FIELDS: &str = "hash,name,size,activity,activity_per_mille,message,progress,ratio,uploaded,downloaded,upload_rate,download_rate,peers,seeds,left,category,folder";
+const FIELDS: &str = "hash,name,size,activity,activity_per_mille,message,progress,ratio,uploaded,downloaded,upload_rate,download_rate,peers,seeds,left,category,folder,tracker_trouble";
 
 /// How to reach it. Cloning shares its connections.
 #[derive(Clone)]

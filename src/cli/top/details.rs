@@ -50,6 +50,10 @@ fn overview(torrent: &Value) -> Vec<String> {
     let swarm = |name: &str| torrent[name].as_u64().map_or_else(|| "?".to_owned(), |count| count.to_string());
     [
         words(torrent, "message"),
+        match torrent["tracker_message"].as_str() {
+            Some(message) => format!("tracker   {}", printable(message)),
+            None => String::new(),
+        },
         format!("hash      {}", words(torrent, "hash")),
         format!("folder    {}", words(torrent, "folder")),
         format!("category  {}   tags {}", words(torrent, "category"), tags.join(", ")),

@@ -27,6 +27,7 @@ pub(super) struct Row {
     pub(super) seeds: u32,
     pub(super) left: u64,
     pub(super) category: String,
+    pub(super) tracker_trouble: Option<String>,
     pub(super) folder: String,
 }
 
@@ -127,7 +128,7 @@ impl Show {
             Show::Downloading => matches!(row.activity.as_str(), "downloading" | "metadata"),
             Show::Seeding => row.activity == "seeding",
             Show::Stopped => row.activity == "paused",
-            Show::Trouble => matches!(row.activity.as_str(), "absent" | "failed"),
+            Show::Trouble => matches!(row.activity.as_str(), "absent" | "failed") || row.tracker_trouble.is_some(),
         }
     }
 

@@ -16,6 +16,7 @@ mod send;
 mod watcher;
 
 use std::collections::BTreeSet;
+use std::fmt;
 use std::io;
 use std::sync::Arc;
 
@@ -33,7 +34,7 @@ pub use outside::is_public;
 const QUEUE: usize = 1_000;
 
 /// What is told, and to whom.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Default)]
 pub struct WebhookConfig {
     /// Who is told.
     pub urls: Vec<Url>,
@@ -45,6 +46,13 @@ pub struct WebhookConfig {
     pub private_targets: bool,
     /// Network interface to speak by.
     pub device: Option<String>,
+}
+
+/// Without what is secret: its URLs and what it signs with.
+impl fmt::Debug for WebhookConfig {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("WebhookConfig").field("kinds", &self.kinds).finish_non_exhaustive()
+    }
 }
 
 /// What may happen to a torrent.

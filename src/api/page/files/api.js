@@ -11,6 +11,8 @@ const LIST_FIELDS = [
     "activity_per_mille",
     "message",
     "tracker",
+    "tracker_trouble",
+    "tracker_message",
     "category",
     "tags",
     "progress",

@@ -1,6 +1,6 @@
 // Columns of the list of torrents.
 
-import { activity, activityText, remaining } from "./status.js";
+import { activity, activityText, remaining, trouble } from "./status.js";
 import { bar, showPart } from "./progress.js";
 import { bytes, day, duration, moment, percent, rate, ratio } from "./format.js";
 import { element, icon, setIcon, setText } from "./dom.js";
@@ -25,7 +25,7 @@ function paintStatus({ svg, text }, torrent, cell) {
     setText(text, activityText(torrent));
     const className = `cell status ${tone}`;
     if (cell.className !== className) cell.className = className;
-    const title = torrent.message ?? "";
+    const title = trouble(torrent);
     if (cell.title !== title) cell.title = title;
 }
 

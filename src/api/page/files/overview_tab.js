@@ -1,7 +1,7 @@
 // What a torrent is, and its numbers.
 
 import * as api from "./api.js";
-import { activity, activityText, remaining } from "./status.js";
+import { activity, activityText, remaining, trouble } from "./status.js";
 import { bar, showPart } from "./progress.js";
 import { element, icon, setIcon, setText } from "./dom.js";
 import { ENOUGH } from "./settings.js";
@@ -25,7 +25,8 @@ const FACTS = [
         [
             ["Peers", (t) => `${whole(t.peers)}, of them ${counted(t.seeds, "seed")}`],
             ["Sent to", (t) => whole(t.unchoked)],
-            ["In the swarm", (t) => `${t.swarm_seeds === null ? "–" : counted(t.swarm_seeds, "seed")}, ${whole(t.swarm_leechers)} others`],
+            ["In the swarm", inTheSwarm],
+            ["Next announce", (t) => moment(t.announce_at)],
             [
                 "Availability",
                 (t) => (t.availability_per_mille === undefined ? "–" : (t.availability_per_mille / 1000).toFixed(2)),
@@ -66,6 +67,11 @@ const FACTS = [
         ],
     ],
 ];
+
+function inTheSwarm({ swarm_seeds: seeds, swarm_leechers: others }) {
+    if ((seeds ?? null) === null && (others ?? null) === null) return "–";
+    return `${counted(seeds ?? 0, "seed")}, ${counted(others ?? 0, "other")}`;
+}
 
 /** How it is fetched and seeded, where that is not as usual. */
 function options(torrent) {
@@ -145,8 +151,9 @@ export class OverviewTab {
         setText(this.words, activityText(torrent));
         setText(this.percent, percent(torrent.progress));
         showPart(this.track, torrent.progress);
-        setText(this.message, torrent.message ?? "");
-        this.message.hidden = !torrent.message;
+        const words = trouble(torrent);
+        setText(this.message, words);
+        this.message.hidden = words === "";
         const all = { ...this.#more, ...torrent };
         for (const { value, words } of this.#facts) {
             const text = words(all) ?? "–";

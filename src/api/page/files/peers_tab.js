@@ -35,9 +35,9 @@ const REASONS = {
 const HELD = ["rate limited", "window full", "disk", "being checked"];
 
 const COLUMNS = [
-    { id: "address", title: "Address", width: 200, class: "mono", text: (peer) => peer.address, value: (peer) => peer.address },
-    { id: "client", title: "Client", width: 190, text: (peer) => peer.client ?? "unknown", value: (peer) => peer.client ?? "" },
-    { id: "flags", title: "Flags", width: 70, paint: paintFlags, value: flags },
+    { id: "address", title: "Address", width: 190, class: "mono", text: (peer) => peer.address, value: (peer) => peer.address },
+    { id: "client", title: "Client", width: 150, text: (peer) => peer.client ?? "unknown", value: (peer) => peer.client ?? "" },
+    { id: "flags", title: "Flags", width: 60, paint: paintFlags, value: flags },
     {
         id: "progress",
         title: "Has",
@@ -85,7 +85,7 @@ const COLUMNS = [
         value: (peer) => peer.received,
         first: true,
     },
-    { id: "why", title: "State", width: 190, paint: paintWhy, value: why, hint: "What is sent, or why nothing is" },
+    { id: "why", title: "State", width: 264, paint: paintWhy, value: why, hint: "What is sent, or why nothing is" },
     {
         id: "requests",
         title: "Asks for",

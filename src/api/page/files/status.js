@@ -15,11 +15,15 @@ const ACTIVITIES = {
     failed: { label: "Error", icon: "failed", tone: "bad" },
 };
 
+/** Those that trackers should hear of. */
+const RUNS = ["seeding", "downloading", "metadata"];
+
 const UNKNOWN = { label: "Unknown", icon: "help", tone: "quiet" };
 
 /** How `torrent` is shown. */
 export function activity(torrent) {
-    return ACTIVITIES[torrent.activity] ?? UNKNOWN;
+    const known = ACTIVITIES[torrent.activity] ?? UNKNOWN;
+    return isUnannounced(torrent) && RUNS.includes(torrent.activity) ? { ...known, icon: "warning", tone: "warn" } : known;
 }
 
 /** Its words: "Checking 43 %". */
@@ -27,6 +31,17 @@ export function activityText(torrent) {
     const { label } = activity(torrent);
     const part = torrent.activity_per_mille ?? null;
     return part === null ? label : `${label} ${Math.floor(part / 10)} %`;
+}
+
+/** What its owner may have to mend, in words; empty if all is well. */
+export function trouble(torrent) {
+    if (torrent.message) return torrent.message;
+    return torrent.tracker_message ? `Tracker: ${torrent.tracker_message}` : "";
+}
+
+/** It seeds or downloads, and nobody new will hear of it. */
+function isUnannounced(torrent) {
+    return torrent.tracker_trouble === "refused" || torrent.tracker_trouble === "unreachable";
 }
 
 /** Payload moves now. */
@@ -51,6 +66,8 @@ export const STATES = [
     { id: "moving", label: "Moving", icon: "moving", holds: among("moving") },
     { id: "absent", label: "Data absent", icon: "absent", holds: among("absent") },
     { id: "failed", label: "Error", icon: "failed", holds: among("failed") },
+    { id: "complete", label: "Complete", icon: "check", holds: (torrent) => torrent.progress >= 1 },
+    { id: "unannounced", label: "Tracker trouble", icon: "warning", holds: (torrent) => Boolean(torrent.tracker_trouble) },
 ];
 
 /** Seconds until it is complete; null if that cannot be told. */
