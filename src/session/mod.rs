@@ -6,6 +6,7 @@
 
 mod addresses;
 mod announcing;
+mod comparing;
 mod config;
 mod descriptors;
 mod dialling;

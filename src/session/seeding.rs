@@ -35,8 +35,6 @@ use super::web_seed::{WebSeedConfig, WebSeeds};
 
 /// Trackers get this long to hear `stopped`.
 const FAREWELL: Duration = Duration::from_secs(5);
-/// Turns (seconds) between two looks at the files of all torrents.
-const CHECK_TURNS: u64 = 2;
 /// News of downloads that wait to be taken.
 const NEWS: usize = 1_024;
 
@@ -80,7 +78,7 @@ pub struct Session {
     pub(super) failed: Vec<TorrentId>,
     pub(super) dormant: Dormant,
     /// Files that are being compared with what they were.
-    look: Option<JoinHandle<Vec<(TorrentId, String)>>>,
+    pub(super) look: Option<JoinHandle<Vec<(TorrentId, String)>>>,
     /// What is worth telling and stops nothing, until it is taken.
     pub(super) warnings: Vec<String>,
     dialling: Dialling,
@@ -103,7 +101,7 @@ pub struct Session {
     pub(super) quiet: Vec<discovery::Handle>,
     origin: Instant,
     turned: Instant,
-    turns: u64,
+    pub(super) turns: u64,
     status: Arc<Status>,
 }
 
@@ -338,20 +336,6 @@ impl Session {
         failures.into_iter().for_each(|(id, cause)| self.fail(id, cause));
     }
 
-    /// Stops one torrent; the others go on. The trackers hear of it with the next turn's announces.
-    pub(super) fn fail(&mut self, id: TorrentId, cause: String) {
-        let Some(entry) = self.torrents.get_mut(&id).filter(|entry| entry.failure.is_none()) else { return };
-        entry.failure = Some(cause);
-        self.failed.push(id);
-        if let Some(tracker) = &self.tracker {
-            tracker.remove_torrent(entry.info_hash);
-        }
-        if let Some(announced) = entry.announced.take() {
-            tokio::spawn(announced.remove());
-        }
-        self.fleet.withdraw(id, Reason::TorrentFailed);
-    }
-
     pub(super) fn dial_found(&mut self, found: Found) {
         if self.take_sought(&found) {
             return;
@@ -368,33 +352,6 @@ impl Session {
             return self.wish(id, chosen);
         }
         chosen.into_iter().for_each(|address| self.fleet.dial(id, address));
-    }
-
-    /// Compares the files of all torrents with what was verified. Files may be on a disk that hangs, so another thread
-    /// looks, and nobody waits for it: what it found is taken in when it is there, and then it looks again.
-    async fn check_files(&mut self) {
-        if let Some(look) = self.look.take_if(|look| look.is_finished()) {
-            let faults = look.await.unwrap_or_default();
-            faults.into_iter().for_each(|(id, cause)| self.fail(id, cause));
-        }
-        if self.look.is_none() && self.turns.is_multiple_of(CHECK_TURNS) {
-            self.look = Some(self.begin_look());
-        }
-    }
-
-    fn begin_look(&self) -> JoinHandle<Vec<(TorrentId, String)>> {
-        // what sleeps is nobody's to be sent
-        let served = self.lively.iter().filter_map(|id| Some((id, self.torrents.get(id)?)));
-        let served = served.filter(|(_, entry)| entry.failure.is_none());
-        let awake = served.filter_map(|(id, entry)| Some((*id, entry.body.as_ref()?)));
-        let jobs: Vec<_> = awake.map(|(id, body)| (id, body.content.clone(), body.identities.clone())).collect();
-        let look = move || -> Vec<(TorrentId, String)> {
-            let changed = |(id, content, before): (TorrentId, Arc<Content>, Arc<[storage::Identity]>)| {
-                content.compare(&before).err().map(|fault| (id, fault.to_string()))
-            };
-            jobs.into_iter().filter_map(changed).collect()
-        };
-        tokio::task::spawn_blocking(look)
     }
 
     /// Everything at the last turn.

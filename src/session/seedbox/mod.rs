@@ -18,6 +18,7 @@ mod handing;
 mod handle;
 mod keeper;
 mod look;
+mod looking;
 mod moving;
 mod order;
 mod pacing;
