@@ -46,6 +46,8 @@ pub(super) enum Manner {
     Resume {
         /// Bytes of it were here.
         begun: bool,
+        /// All of it was.
+        all: bool,
     },
     /// Everything is hashed.
     Check {
@@ -105,10 +107,12 @@ impl Look {
                 Ok(identities) => whole(torrent, content, identities),
                 Err(fault) => unlike(fault),
             },
-            Manner::Resume { begun } => match (*begun, is_any_there(&content)) {
+            Manner::Resume { begun, all } => match (*begun, is_any_there(&content)) {
                 (true, false) => absent(&content),
                 // nobody knows what these are
                 (false, true) => Found::Unsure,
+                // what was complete once is not opened for writing to see whether it still is
+                _ if *all && !self.is_noted(&torrent, &content) => self.check(torrent, content),
                 _ => self.take_stock(torrent, content),
             },
             Manner::Check { begun } => match *begun && !is_any_there(&content) {
@@ -132,6 +136,11 @@ impl Look {
             self.watch.done.store(0, Ordering::Relaxed);
         }
         self.take_stock(torrent, content)
+    }
+
+    /// The last checkpoint of a download says what is here.
+    fn is_noted(&self, torrent: &Metainfo, content: &Content) -> bool {
+        self.resume.noted(torrent, content).is_ok_and(|noted| noted.is_some())
     }
 
     fn with_checker<T>(&self, work: impl FnOnce(&Checker<'_>) -> T) -> T {

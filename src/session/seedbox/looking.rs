@@ -52,7 +52,7 @@ impl Keeper {
             info_hash: row.info_hash(),
             file: self.torrent_path(row.info_hash()),
             choice: row.choice.clone(),
-            manner: kept.content.manner(check, row.numbers.have > 0),
+            manner: kept.content.manner(check, row.numbers.have > 0, row.is_complete()),
             resume: self.resume.clone(),
             disk: self.disk.clone(),
             store: self.store.clone(),

@@ -11,16 +11,16 @@ use crate::session::Torrent;
 use crate::session::dormant::Member;
 
 impl Content {
-    /// How it is to be looked at; `begun`: bytes of it were here.
-    pub(super) fn manner(&self, check: bool, begun: bool) -> Manner {
+    /// How it is to be looked at; `begun`: bytes of it were here; `all`: all of them.
+    pub(super) fn manner(&self, check: bool, begun: bool, all: bool) -> Manner {
         match self {
+            // files were made, or it would not be missed: nothing is downloaded in the place of what comes back
+            Content::Absent(before) => before.manner(check, begun || !check, all),
+            Content::Failed(before) => before.manner(check, begun, all),
             _ if check => Manner::Check { begun },
             Content::Whole => Manner::Compare,
             Content::Trusted => Manner::Trust,
-            // files were made, or it would not be missed: nothing is downloaded in the place of what comes back
-            Content::Absent(before) => before.manner(check, begun || !check),
-            Content::Failed(before) => before.manner(check, begun),
-            Content::New | Content::Part | Content::Doubtful => Manner::Resume { begun },
+            Content::New | Content::Part | Content::Doubtful => Manner::Resume { begun, all: begun && all },
         }
     }
 }
