@@ -58,12 +58,7 @@ impl Keeper {
 
     /// Where content of `category` goes.
     pub(super) fn category_folder(&self, category: &str) -> PathBuf {
-        let settings = &self.view.settings;
-        match settings.categories.get(category) {
-            Some(category) if category.folder.is_some() => category.folder.clone().unwrap_or_default(),
-            Some(_) => settings.download_folder.join(category),
-            None => settings.download_folder.clone(),
-        }
+        self.view.settings.category_folder(category)
     }
 
     /// Takes in what was read.

@@ -1,5 +1,6 @@
 //! The handle that every front end holds.
 
+use std::collections::BTreeSet;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
@@ -59,12 +60,29 @@ impl Seedbox {
             Change::Move { folder, files } => Change::Move { folder: self.confined(folder).await?, files },
             change => change,
         };
+        for folder in self.followed(&torrents, &change) {
+            self.confined(folder).await?;
+        }
         let renamed = if matches!(change, Change::RenamePath { .. }) { torrents.clone() } else { Vec::new() };
         self.ask(|reply| Order::Change(torrents, change, reply)).await?;
         for torrent in renamed {
             self.renamed(torrent).await?;
         }
         Ok(())
+    }
+
+    /// Where `change` has those of `torrents` go that follow their category: a name may lead out of the roots as well.
+    fn followed(&self, torrents: &[TorrentId], change: &Change) -> BTreeSet<PathBuf> {
+        let view = self.view();
+        let folder = |torrent: &TorrentId| {
+            let choice = &view.row(*torrent)?.choice;
+            match change {
+                Change::Category(category) if choice.auto_managed => Some(view.settings.category_folder(category)),
+                Change::AutoManaged(true) => Some(view.settings.category_folder(&choice.category)),
+                _ => None,
+            }
+        };
+        torrents.iter().filter_map(folder).collect()
     }
 
     /// `folder` without links and `..`, if it lies in one of the roots.

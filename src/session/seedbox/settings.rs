@@ -119,6 +119,15 @@ impl Default for Settings {
 }
 
 impl Settings {
+    /// Where content of `category` goes.
+    pub fn category_folder(&self, category: &str) -> PathBuf {
+        match self.categories.get(category) {
+            Some(category) if category.folder.is_some() => category.folder.clone().unwrap_or_default(),
+            Some(_) => self.download_folder.join(category),
+            None => self.download_folder.clone(),
+        }
+    }
+
     /// Limits of a server that nobody has configured: none but those that protect it.
     pub fn new(download_folder: PathBuf) -> Settings {
         Settings {
