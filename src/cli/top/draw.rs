@@ -180,6 +180,8 @@ fn state(row: &Row) -> String {
 
 fn state_style(row: &Row) -> Style {
     match row.activity.as_str() {
+        // a move that failed, for one
+        "seeding" | "downloading" if row.message.is_some() => Style::new().fg(Color::Yellow),
         "seeding" => Style::new().fg(Color::Green),
         "downloading" | "metadata" => Style::new().fg(Color::Blue),
         "absent" => Style::new().fg(Color::Yellow),

@@ -128,7 +128,10 @@ impl Show {
             Show::Downloading => matches!(row.activity.as_str(), "downloading" | "metadata"),
             Show::Seeding => row.activity == "seeding",
             Show::Stopped => row.activity == "paused",
-            Show::Trouble => matches!(row.activity.as_str(), "absent" | "failed") || row.tracker_trouble.is_some(),
+            Show::Trouble => {
+                let failed = matches!(row.activity.as_str(), "absent" | "failed");
+                failed || row.message.is_some() || row.tracker_trouble.is_some()
+            }
         }
     }
 

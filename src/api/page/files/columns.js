@@ -22,8 +22,10 @@ function makeStatus(cell) {
 function paintStatus({ svg, text }, torrent, cell) {
     const { icon: picture, tone } = activity(torrent);
     setIcon(svg, picture);
-    setText(text, activityText(torrent));
-    const className = `cell status ${tone}`;
+    // a move that failed, for one: it is seeded all the same
+    const well = !torrent.message || tone === "warn" || tone === "bad";
+    setText(text, torrent.message ? `${activityText(torrent)}: ${torrent.message}` : activityText(torrent));
+    const className = `cell status ${well ? tone : "warn"}`;
     if (cell.className !== className) cell.className = className;
     const title = trouble(torrent);
     if (cell.title !== title) cell.title = title;
