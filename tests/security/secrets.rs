@@ -88,10 +88,10 @@ fn listening(pid: u32) -> Vec<SocketAddr> {
     found
 }
 
-/// `0100007F:2383`: words of four bytes in the order of this host.
+/// `0100007F:2383`: words of four bytes in the order of the host, which is little-endian on all that sower runs on.
 fn address(text: &str) -> SocketAddr {
     let (host, port) = text.split_once(':').expect("a port");
-    let word = |at: usize| u32::from_str_radix(&host[at..at + 8], 16).expect("digits").to_ne_bytes();
+    let word = |at: usize| u32::from_str_radix(&host[at..at + 8], 16).expect("digits").to_le_bytes();
     let port = u16::from_str_radix(port, 16).expect("digits");
     match host.len() {
         8 => SocketAddr::from((word(0), port)),
