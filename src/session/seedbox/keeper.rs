@@ -1,7 +1,7 @@
 //! The keeper: the one task that owns the torrents of a seedbox.
 //!
 //! What a torrent should do follows from what its owner chose, from what is known of its content and from the queue; whenever one of
-//! these changes, [`Keeper::settle`] brings about the difference. Disks are looked at on threads of their own ([`Look`]); what they
+//! these changes, [`Keeper::settle`] brings about the difference. Disks are looked at on threads of their own ([`super::look::Look`]); what they
 //! found comes back as [`News`].
 
 use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
