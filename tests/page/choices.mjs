@@ -18,6 +18,7 @@ await play("choices", { permissions: ["clipboard-read", "clipboard-write"], acce
     await switches(page);
     await queue(page);
     await copies(page);
+    await differing(page);
     await categories(page);
     await tags(page);
     await rates(page);
@@ -88,6 +89,28 @@ async function copies(page) {
     const saved = await saving;
     assert.equal(saved.suggestedFilename(), "one.torrent");
     assert.deepEqual(readFileSync(await saved.path()), nobodysTorrent("one", MIB));
+}
+
+/** Limits of several: what they have in common is shown, and what is not touched stays with each as it is. */
+async function differing(page) {
+    await ask("PATCH", `torrents/${(await of("one")).hash}`, { upload_limit: 1_234_567, ratio_limit: 2, peer_limit: 7 });
+    await ask("PATCH", `torrents/${(await of("two")).hash}`, { upload_limit: 1_234_567, ratio_limit: "unlimited" });
+    await row(page, "one").click();
+    await row(page, "two").click({ modifiers: ["Control"] });
+    await page.keyboard.press("l");
+    const dialog = page.getByRole("dialog", { name: "Limits of 2 torrents" });
+    assert.equal(await dialog.getByLabel("Ratio", { exact: true }).inputValue(), "leave");
+    assert.equal(await dialog.getByLabel("Peers").getAttribute("placeholder"), "they differ");
+    await dialog.getByLabel("Idle time", { exact: true }).selectOption("own");
+    await dialog.getByLabel("Idle time: limit").fill("90");
+    await dialog.getByRole("button", { name: "Set" }).click();
+    await dialog.waitFor({ state: "detached" });
+    const limits = async (name) => {
+        const torrent = await of(name);
+        return [torrent.upload_limit, torrent.ratio_limit, torrent.idle_limit, torrent.peer_limit];
+    };
+    assert.deepEqual(await limits("one"), [1_234_567, 2, 90, 7]);
+    assert.deepEqual(await limits("two"), [1_234_567, "unlimited", 90, null]);
 }
 
 async function categories(page) {

@@ -108,13 +108,23 @@ export function rateInput(name, value) {
         mebi || shown === "" ? "1048576" : "1024",
     );
     unit.setAttribute("aria-label", "Unit");
-    return { number: numberInput(name, shown, { step: "any", placeholder: "no limit" }), unit };
+    const number = numberInput(name, shown, { step: "any", placeholder: "no limit", "data-bytes": value ?? null });
+    return { number, unit };
 }
 
-/** What `rateInput` holds: bytes a second, or null. */
+/** What `rateInput` holds: bytes a second, or null. What nobody touched is as it was, to the byte. */
 export function rateOf(form, name) {
+    const [input, unit] = [form.elements[name], form.elements[`${name}-unit`]];
     const number = numberOf(form, name);
-    return number === null ? null : Math.round(number * Number(form.elements[`${name}-unit`].value));
+    if (number === null) return null;
+    const untouched = input.value === input.defaultValue && unit.selectedOptions[0].defaultSelected;
+    return untouched && input.dataset.bytes ? Number(input.dataset.bytes) : Math.round(number * Number(unit.value));
+}
+
+/** Members of `after` that are other than in `before`. */
+export function changed(after, before) {
+    const isOther = ([name, value]) => JSON.stringify(value) !== JSON.stringify(before[name] ?? null);
+    return Object.fromEntries(Object.entries(after).filter(isOther));
 }
 
 /** The two parts of `rateInput`, labelled. */

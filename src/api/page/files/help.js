@@ -5,7 +5,8 @@ import { ask } from "./dialog.js";
 import { element } from "./dom.js";
 
 const LIST = [
-    ["↑ ↓ PgUp PgDn Home End", "Go through the list"],
+    ["↑ ↓ PgUp PgDn", "Go through the list"],
+    ["Home End", "Go to the first, to the last"],
     ["Shift", "with these: select up to there"],
     ["Ctrl", "with these: go there, select nothing"],
     ["Space", "Select it, or no more"],

@@ -1,6 +1,6 @@
 // Settings that are common. Everything else is in the daemon's configuration file.
 
-import { ask, choose, field, numberInput, numberOf, rateField, rateInput, rateOf, text, tick } from "./dialog.js";
+import { ask, changed, choose, field, numberInput, numberOf, rateField, rateInput, rateOf, text, tick } from "./dialog.js";
 import { element } from "./dom.js";
 import { complain, tell } from "./toasts.js";
 
@@ -233,11 +233,6 @@ function ratesOf(form) {
     return Object.fromEntries(names.map((name) => [name, rateOf(form, name)]));
 }
 
-/** What is other than `before`. */
-function changed(settings, before) {
-    const isOther = ([name, value]) => JSON.stringify(value) !== JSON.stringify(before[name] ?? null);
-    return Object.fromEntries(Object.entries(settings).filter(isOther));
-}
 
 function linesOf(value) {
     return value

@@ -2,7 +2,7 @@
 
 import * as change from "./changes.js";
 import * as api from "./api.js";
-import { ask, choose, field, listOf, numberInput, numberOf, rateField, rateInput, rateOf, text, tick } from "./dialog.js";
+import { ask, changed, choose, field, listOf, numberInput, numberOf, rateField, rateInput, rateOf, text, tick } from "./dialog.js";
 import { bytes, counted, whole } from "./format.js";
 import { complain } from "./toasts.js";
 import { element, icon } from "./dom.js";
@@ -118,19 +118,29 @@ export function tagsDialog(page, torrents) {
     });
 }
 
+/** Limits of a torrent, as the API has them. */
+const LIMITS = [
+    "upload_limit",
+    "download_limit",
+    "ratio_limit",
+    "seeding_limit",
+    "idle_limit",
+    "limit_action",
+    "peer_limit",
+];
+/** A choice in which the torrents differ, and that is left alone. */
+const LEAVE = ["leave", "They differ: leave them"];
+
 /** A limit that is as everywhere, none, or a number of its own. */
 function limitField(name, label, value, hint, attributes) {
-    const kind = value === "unlimited" ? "unlimited" : typeof value === "number" ? "own" : "global";
-    const number = numberInput(name, typeof value === "number" ? value : "", { "aria-label": `${label}: limit`, ...attributes });
-    const select = choose(
-        `${name}-kind`,
-        [
-            ["global", "As in the settings"],
-            ["unlimited", "No limit"],
-            ["own", "Own limit"],
-        ],
-        kind,
-    );
+    const kind = typeof value === "number" ? "own" : value;
+    const number = numberInput(name, kind === "own" ? value : "", { "aria-label": `${label}: limit`, ...attributes });
+    const kinds = [
+        ["global", "As in the settings"],
+        ["unlimited", "No limit"],
+        ["own", "Own limit"],
+    ];
+    const select = choose(`${name}-kind`, kind === "leave" ? [LEAVE, ...kinds] : kinds, kind);
     const show = () => (number.hidden = select.value !== "own");
     select.addEventListener("change", show);
     show();
@@ -146,42 +156,67 @@ function limitOf(form, name) {
     return kind === "own" ? (numberOf(form, name) ?? "global") : kind;
 }
 
-/** Rates, ratio, time and peers. */
+/** Limits that all of them have; of those in which they differ, what shows that. */
+async function limitsOf(torrents) {
+    const all =
+        torrents.length === 1
+            ? [await api.details(torrents[0].hash)]
+            : (await api.get(`torrents?fields=hash,${LIMITS.join(",")}`)).torrents;
+    const selected = new Set(torrents.map((torrent) => torrent.hash));
+    const mine = all.filter(({ hash }) => selected.has(hash));
+    const differ = (name) => (name.endsWith("load_limit") || name === "peer_limit" ? null : "leave");
+    return Object.fromEntries(
+        LIMITS.map((name) => {
+            const alike = mine.every((one) => one[name] === mine[0][name]);
+            return [name, { value: alike ? mine[0][name] : differ(name), alike }];
+        }),
+    );
+}
+
+/** Rates, ratio, time and peers. What is left as it is shown stays as it is with each. */
 export async function limitsDialog(page, torrents) {
-    let first;
+    let shown;
     try {
-        first = await api.details(torrents[0].hash);
+        shown = await limitsOf(torrents);
     } catch (error) {
         return complain(error);
     }
+    const value = (name) => shown[name].value;
+    const none = (name, words) => (shown[name].alike ? words : "they differ");
+    const rateFor = (label, name) => {
+        const input = rateInput(name, value(name));
+        input.number.placeholder = none(name, "no limit");
+        return rateField(label, input);
+    };
+    const actions = [["", "As in the settings"], ...ENOUGH];
+    const action = value("limit_action") ?? "";
+    const before = Object.fromEntries(LIMITS.map((name) => [name, value(name)]));
     return ask({
         title: `Limits of ${counted(torrents.length, "torrent")}`,
         body: [
-            element(
-                "div",
-                { class: "pair" },
-                rateField("Upload", rateInput("upload", first.upload_limit)),
-                rateField("Download", rateInput("download", first.download_limit)),
+            element("div", { class: "pair" }, rateFor("Upload", "upload_limit"), rateFor("Download", "download_limit")),
+            limitField("ratio", "Ratio", value("ratio_limit"), "Sent for each byte.", { step: "any" }),
+            limitField("seeding", "Seeding time", value("seeding_limit"), "Minutes."),
+            limitField("idle", "Idle time", value("idle_limit"), "Minutes of seeding without a byte sent."),
+            field("Then", choose("action", action === "leave" ? [LEAVE, ...actions] : actions, action)),
+            field(
+                "Peers",
+                numberInput("peers", value("peer_limit") ?? "", { placeholder: none("peer_limit", "as in the settings") }),
             ),
-            limitField("ratio", "Ratio", first.ratio_limit, "Sent for each byte.", { step: "any" }),
-            limitField("seeding", "Seeding time", first.seeding_limit, "Minutes."),
-            limitField("idle", "Idle time", first.idle_limit, "Minutes of seeding without a byte sent."),
-            field("Then", choose("action", [["", "As in the settings"], ...ENOUGH], first.limit_action ?? "")),
-            field("Peers", numberInput("peers", first.peer_limit ?? "", { placeholder: "as in the settings" })),
         ],
         submit: "Set",
-        onsubmit: (form) =>
-            page.change(
-                torrents,
-                change.limits({
-                    upload_limit: rateOf(form, "upload"),
-                    download_limit: rateOf(form, "download"),
-                    ratio_limit: limitOf(form, "ratio"),
-                    seeding_limit: limitOf(form, "seeding"),
-                    idle_limit: limitOf(form, "idle"),
-                    limit_action: form.elements.action.value || null,
-                    peer_limit: numberOf(form, "peers"),
-                }),
-            ),
+        onsubmit: async (form) => {
+            const after = {
+                upload_limit: rateOf(form, "upload_limit"),
+                download_limit: rateOf(form, "download_limit"),
+                ratio_limit: limitOf(form, "ratio"),
+                seeding_limit: limitOf(form, "seeding"),
+                idle_limit: limitOf(form, "idle"),
+                limit_action: form.elements.action.value || null,
+                peer_limit: numberOf(form, "peers"),
+            };
+            const what = changed(after, before);
+            if (Object.keys(what).length > 0) await page.change(torrents, change.limits(what));
+        },
     });
 }
