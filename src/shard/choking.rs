@@ -60,7 +60,7 @@ impl Shard {
 
     fn unchoke(&mut self, key: PeerKey, now: Time) {
         if self.winding_down {
-            return;
+            return self.set_waiting(key, true);
         }
         self.set_waiting(key, false);
         let Some(connection) = self.connections.get_mut(key).filter(|connection| connection.closing.is_none()) else {

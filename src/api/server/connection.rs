@@ -25,7 +25,7 @@ use crate::tracker::{Crowd, Seat};
 /// For a request head to be complete, or the next one to begin. Clients that poll every few seconds keep their connection.
 const HEAD_PATIENCE: Duration = Duration::from_secs(30);
 /// At the end, for the first request of a connection to come.
-const FIRST_PATIENCE: Duration = Duration::from_secs(1);
+const FIRST_PATIENCE: Duration = Duration::from_secs(2);
 /// For the other end to take anything of what is sent to it.
 const SEND_PATIENCE: Duration = Duration::from_secs(60);
 /// After accepting failed for want of descriptors or memory.

@@ -174,8 +174,9 @@ async fn begin(file: ConfigFile, state: PathBuf, log: Log, take_over: bool) -> a
     let token = state.join("token");
     let (port, api) = (seedbox.view().totals.port, addresses(&doors));
     tracing::info!("peers: port {port}; API: {api}; log in as sower with what {} says", token.display());
-    let mut front = Front::open(Arc::new(context), doors)?;
     let webhooks = hooks::start(file.config(), &state, &seedbox)?;
+    // last: whoever is let in is to be answered, and one that takes over may still fail before
+    let mut front = Front::open(Arc::new(context), doors)?;
     let before = match before {
         Some(before) => Some(before.up(seedbox.clone()).await?),
         None => None,

@@ -9,6 +9,7 @@ use std::time::{Duration, Instant};
 use anyhow::{Context as _, bail};
 use tokio::sync::mpsc;
 
+use crate::session::Handover;
 use crate::session::seedbox::Seedbox;
 
 use super::front::Front;
@@ -70,20 +71,22 @@ impl Successor {
             return Err(error);
         }
         front.close().await;
-        let mut stepped_back = false;
-        let done = async {
-            let handover = seedbox.step_back().await?;
-            stepped_back = true;
-            self.line.say(&Message::Handover(handover.into())).await.context("it has ended")?;
-            self.hear(&Message::Up, TO_LOAD).await
+        let error = match seedbox.step_back().await {
+            Ok(handover) => {
+                let Err(error) = self.go_on(handover).await else { return Ok(()) };
+                self.end().await;
+                seedbox.take_back().await?;
+                error
+            }
+            Err(refusal) => refusal.into(),
         };
-        let Err(error) = done.await else { return Ok(()) };
-        self.end().await;
-        if stepped_back {
-            seedbox.take_back().await?;
-        }
         front.reopen().context("the API cannot be served again")?;
         Err(error)
+    }
+
+    async fn go_on(&mut self, handover: Handover) -> anyhow::Result<()> {
+        self.line.say(&Message::Handover(handover.into())).await.context("it has ended")?;
+        self.hear(&Message::Up, TO_LOAD).await
     }
 
     async fn hear(&mut self, wanted: &Message, patience: Duration) -> anyhow::Result<()> {

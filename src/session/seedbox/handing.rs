@@ -75,13 +75,13 @@ impl Keeper {
         self.save_numbers();
         let handover = self.session.hand_over().await;
         let store = self.store.clone();
-        match tokio::task::spawn_blocking(move || store.release()).await {
-            Ok(Ok(())) => Ok(handover),
-            Ok(Err(error)) => {
+        let released = tokio::task::spawn_blocking(move || store.release()).await;
+        match released.unwrap_or_else(|error| Err(StateError::Unsaved(error.to_string()))) {
+            Ok(()) => Ok(handover),
+            Err(error) => {
                 self.take_back().await?;
                 Err(unsaved(error))
             }
-            Err(error) => Err(Refusal::new(RefusalKind::Environment, error.to_string())),
         }
     }
 
