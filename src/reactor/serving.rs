@@ -212,7 +212,10 @@ impl<D: Driver> EventLoop<D> {
         let path = self.payloads.get(&torrent).map(|payload| payload.path(file)).unwrap_or_default();
         match rustix::io::Errno::from_io_error(error) {
             Some(rustix::io::Errno::FAULT) => {
-                format!("{} was truncated or its disk cannot be read; restore it and start again", path.display())
+                format!(
+                    "{} was truncated or its disk cannot be read: restore it, and look at the disk (`dmesg` tells more)",
+                    path.display()
+                )
             }
             _ => format!("cannot read {}: {error}", path.display()),
         }

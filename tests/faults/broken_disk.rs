@@ -28,6 +28,8 @@ pub(crate) enum Mood {
     Well,
     /// Whatever moves bytes of files, or lists them, answers this.
     Refuses(Errno),
+    /// What reads files answers this; all else is as it should be. So do worn disks.
+    RefusesReads(Errno),
     /// Whatever writes answers this.
     RefusesWrites(Errno),
     /// Nothing is answered until it is in another mood.
@@ -314,6 +316,7 @@ fn refusal(mood: Mood, operation: u32) -> Option<Errno> {
     let reads = matches!(operation, READ | READDIR | OPEN | OPENDIR);
     match mood {
         Mood::Refuses(errno) if reads || writes => Some(errno),
+        Mood::RefusesReads(errno) if operation == READ => Some(errno),
         Mood::RefusesWrites(errno) if writes => Some(errno),
         _ => None,
     }

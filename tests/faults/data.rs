@@ -26,15 +26,17 @@ fn folder(scene: &Scene, name: &str) -> std::path::PathBuf {
 fn content_that_cannot_be_read_is_told_keeps_its_progress_and_is_served_again_by_itself() {
     isolated(Family::V4, &["setpriv"], || {
         let mut scene = Scene::prepare(Manner { nobody: true, ..Manner::default() });
-        let disk = BrokenDisk::new(&scene.data(), "disk");
+        let (disk, worn_disk) = (BrokenDisk::new(&scene.data(), "disk"), BrokenDisk::new(&scene.data(), "worn-disk"));
         scene.start();
-        let [fine, file, hidden, sick] = ["fine", "file", "hidden", "sick"].map(|name| Torrent::new(name, 300_000));
+        let [fine, file, hidden, sick, worn] =
+            ["fine", "file", "hidden", "sick", "worn"].map(|name| Torrent::new(name, 300_000));
         let hidden_folder = folder(&scene, "hidden");
         scene.seed(&fine, &scene.data());
         scene.seed(&file, &scene.data());
         scene.seed(&hidden, &hidden_folder);
         scene.seed(&sick, &disk.path);
-        let all = [&fine, &file, &hidden, &sick];
+        scene.seed(&worn, &worn_disk.path);
+        let all = [&fine, &file, &hidden, &sick, &worn];
         all.iter().for_each(|torrent| scene.download(torrent));
         let before =
             all.map(|torrent| sent(&scene.until_row("what was sent is counted", torrent, |row| sent(row) >= 300_000)));
@@ -42,14 +44,22 @@ fn content_that_cannot_be_read_is_told_keeps_its_progress_and_is_served_again_by
         allow(&scene.data().join("file"), 0);
         allow(&hidden_folder, 0);
         disk.set(Mood::Refuses(Errno::IO));
+        worn_disk.set(Mood::RefusesReads(Errno::IO));
         let told = |scene: &Scene| {
-            for (torrent, words) in
-                [(&file, "permission denied; make it readable"), (&hidden, "permission denied"), (&sick, "dmesg")]
-            {
+            // that it cannot be read shows once somebody asks for it
+            let asks = scene.ask_for(&worn);
+            let expected = [
+                (&file, "permission denied; make it readable"),
+                (&hidden, "permission denied"),
+                (&sick, "dmesg"),
+                (&worn, "dmesg"),
+            ];
+            for (torrent, words) in expected {
                 let row = scene.until_is(torrent, "failed");
                 assert!(message(&row).contains(words) && message(&row).contains(&torrent.name), "{row}");
                 assert_eq!(row["progress"], 1, "{row}");
             }
+            drop(asks);
             // the others do not suffer
             scene.download(&fine);
         };
@@ -62,6 +72,7 @@ fn content_that_cannot_be_read_is_told_keeps_its_progress_and_is_served_again_by
         allow(&scene.data().join("file"), 0o600);
         allow(&hidden_folder, 0o700);
         disk.set(Mood::Well);
+        worn_disk.set(Mood::Well);
         for (torrent, before) in all.into_iter().zip(before) {
             let row = scene.until_is(torrent, "seeding");
             assert!(sent(&row) >= before && message(&row).is_empty(), "{row}");

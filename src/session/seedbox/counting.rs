@@ -239,11 +239,8 @@ impl Keeper {
             self.say(id, Some(cause.clone()));
             let Some(kept) = self.torrents.get_mut(&id) else { continue };
             // whether its files are gone, or are others now, is found out first
-            if kept.content.is_trusted() {
-                // another program was wrong about it
-                kept.content = Content::Doubtful;
-                self.settle(id).await;
-            } else if matches!(kept.content, Content::Whole) {
+            if matches!(kept.content, Content::Whole | Content::Trusted) {
+                kept.suspect = Some(cause);
                 self.settle(id).await;
             } else {
                 self.fail(id, cause);

@@ -103,6 +103,8 @@ pub(super) struct Kept {
     pub(super) content: Content,
     pub(super) job: Option<Job>,
     pub(super) retry: Retry,
+    /// Why it was stopped, until a look has told whether its files are what they were.
+    pub(super) suspect: Option<String>,
     /// Why its files are not where its owner wanted them, until he asks for something else.
     pub(super) notice: Option<Arc<str>>,
     /// Numbers when it was started last: the session counts from there.

@@ -112,7 +112,9 @@ impl Keeper {
             self.halt(id).await;
         }
         let Some(kept) = self.torrents.get_mut(&id) else { return };
+        let suspect = kept.suspect.take();
         match found {
+            Found::Whole(_) if suspect.is_some() => self.found_unreadable(id, suspect.unwrap_or_default()),
             Found::Whole(torrent) => self.found_whole(id, *torrent).await,
             Found::Partial(part) => self.found_part(id, *part).await,
             Found::Absent(message) => {
@@ -136,6 +138,18 @@ impl Keeper {
         }
         if !(was_running && is_whole) {
             self.save(id);
+        }
+    }
+
+    /// Its files are what they were, and yet it was stopped: they cannot be read, or another program was wrong about them.
+    fn found_unreadable(&mut self, id: TorrentId, cause: String) {
+        match self.torrents.get_mut(&id) {
+            Some(kept) if kept.content.is_trusted() => {
+                kept.content = Content::Doubtful;
+                kept.job = Some(Job::QueuedCheck);
+                self.checks.push_back(id);
+            }
+            _ => self.fail(id, cause),
         }
     }
 
