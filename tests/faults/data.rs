@@ -145,3 +145,33 @@ fn a_download_that_cannot_be_written_says_why_and_goes_on_once_it_can() {
         scene.download(&full);
     });
 }
+
+/// The daemon may not write these files: what is complete is never opened for that, whatever happened to a check.
+#[test]
+fn a_check_that_was_cut_off_is_made_again_without_a_file_opened_for_writing() {
+    isolated(Family::V4, &["setpriv"], || {
+        let mut scene = Scene::prepare(Manner { nobody: true, ..Manner::default() });
+        let disk = BrokenDisk::new(&scene.data(), "disk");
+        allow(&disk.behind, 0o755);
+        scene.start();
+        let torrent = Torrent::new("archive", 500_000);
+        let file = torrent.write(&disk.behind);
+        allow(&file, 0o644);
+        scene.add(&torrent, &disk.path);
+        scene.until_is(&torrent, "seeding");
+        assert!(scene.end().success());
+        // it looks as if it had changed, so that it is hashed, which does not come to its end
+        let touched = fs::File::options().write(true).open(&file).expect("root may");
+        touched.set_modified(std::time::UNIX_EPOCH).expect("touched");
+        disk.set(Mood::RefusesReads(Errno::IO));
+        scene.start();
+        let row = scene.until_is(&torrent, "failed");
+        assert!(message(&row).contains("dmesg"), "{row}");
+        scene.kill();
+        disk.set(Mood::Well);
+        scene.start();
+        let row = scene.until_is(&torrent, "seeding");
+        assert!(message(&row).is_empty(), "{row}");
+        scene.download(&torrent);
+    });
+}

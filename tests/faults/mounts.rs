@@ -104,8 +104,9 @@ fn a_disk_that_does_not_answer_holds_up_nothing_but_what_is_on_it() {
     isolated(Family::V4, &[], || {
         let mut scene = Scene::prepare(Manner::default());
         let disk = BrokenDisk::new(&scene.data(), "disk");
+        scene.arguments(&["--root", &disk.path.to_string_lossy()]);
         scene.start();
-        let [far, near, late] = ["far", "near", "late"].map(|name| Torrent::new(name, 500_000));
+        let [far, near, late, new] = ["far", "near", "late", "new"].map(|name| Torrent::new(name, 500_000));
         scene.seed(&far, &disk.path);
         scene.seed(&near, &scene.data());
         scene.download(&far);
@@ -113,11 +114,11 @@ fn a_disk_that_does_not_answer_holds_up_nothing_but_what_is_on_it() {
         disk.set(Mood::Hangs);
         let asks = scene.ask_for(&far);
         // each of these has to look at the folder
-        let new = disk.path.join("new");
+        let there = disk.path.join("new");
         let orders: [(String, Value); 3] = [
-            ("POST /api/v1/torrents".into(), json!({ "torrent": STANDARD.encode(&late.file), "folder": new })),
-            ("PATCH /api/v1/settings".into(), json!({ "download_folder": new })),
-            (format!("PATCH /api/v1/torrents/{}", near.hash), json!({ "folder": new })),
+            ("POST /api/v1/torrents".into(), json!({ "torrent": STANDARD.encode(&late.file), "folder": there })),
+            ("PATCH /api/v1/settings".into(), json!({ "download_folder": there })),
+            (format!("PATCH /api/v1/torrents/{}", near.hash), json!({ "folder": there })),
         ];
         std::thread::scope(|threads| {
             for (request, body) in orders {
@@ -136,6 +137,8 @@ fn a_disk_that_does_not_answer_holds_up_nothing_but_what_is_on_it() {
         scene.until_trouble(&["a disk does not answer", "connected"]);
         // all else goes on
         scene.download(&near);
+        scene.seed(&new, &scene.data());
+        scene.download(&new);
         scene.order("PATCH /api/v1/settings", Some(json!({ "upload_limit": 50_000_000 })));
         drop(asks);
         // its end does not wait for it either, and neither does its start

@@ -89,6 +89,11 @@ impl Scene {
         scene
     }
 
+    /// More arguments for the daemon.
+    pub(crate) fn arguments(&mut self, arguments: &[&str]) {
+        self.manner.arguments.extend(arguments.iter().map(|argument| (*argument).to_owned()));
+    }
+
     pub(crate) fn new() -> Scene {
         let mut scene = Scene::prepare(Manner::default());
         scene.start();

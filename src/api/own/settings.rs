@@ -332,6 +332,19 @@ mod tests {
     }
 
     #[test]
+    fn paths_that_are_no_text_are_shown_and_come_back() {
+        use std::os::unix::ffi::OsStringExt as _;
+        let path = || PathBuf::from(std::ffi::OsString::from_vec(b"/srv/\xff".to_vec()));
+        let odd = Settings { download_folder: path(), roots: vec![path(), "/srv/a".into()], ..settings() };
+        let shown = serde_json::to_value(SettingsDocument::of(&odd)).expect("shown");
+        assert_eq!(shown["download_folder"], json!({"bytes": "2f7372762fff"}));
+        assert_eq!(shown["roots"], json!([{"bytes": "2f7372762fff"}, "/srv/a"]));
+        assert_eq!(patched(&odd, &json!({"start_added": odd.start_added})).ok(), Some(odd.clone()));
+        let changed = patched(&odd, &json!({"download_folder": "/srv/b"})).expect("good");
+        assert_eq!((changed.download_folder, changed.roots), ("/srv/b".into(), odd.roots));
+    }
+
+    #[test]
     fn null_is_no_limit_and_removes_a_category() {
         let changed = patched(
             &settings(),

@@ -164,6 +164,18 @@ mod tests {
     }
 
     #[test]
+    fn a_clock_that_is_set_back_finds_the_traffic_of_that_month() {
+        let (now, later) = (Month { year: 2026, month: 11 }, Month { year: 2027, month: 12 });
+        let mut traffic = MonthTraffic { month: now, months: BTreeMap::new() };
+        traffic.add(5, 7);
+        traffic.month = later;
+        assert_eq!(traffic.traffic(), Traffic::default());
+        traffic.add(1, 1);
+        traffic.month = now;
+        assert_eq!(traffic.traffic(), Traffic { sent: 5, received: 7 });
+    }
+
+    #[test]
     fn what_is_left_of_a_month_is_spread_over_what_is_left_of_it() {
         let budget = TrafficBudget { bytes: 40 * 86_400 * 100, day: 1, paced: true };
         let used = Traffic { sent: 10 * 86_400 * 100, received: 0 };

@@ -84,7 +84,9 @@ pub fn confine(folder: &Path, settings: &Settings) -> Result<PathBuf, Refusal> {
         Ok(real) => real,
         Err(error) => return refuse(RefusalKind::Environment, format!("cannot use {}: {error}", folder.display())),
     };
-    if roots(settings).any(|root| resolve(root).is_ok_and(|root| real.starts_with(root))) {
+    // those by whose names it goes first: another may be on a disk that does not answer
+    let (near, far): (Vec<&Path>, Vec<&Path>) = roots(settings).partition(|root| real.starts_with(root));
+    if near.into_iter().chain(far).any(|root| resolve(root).is_ok_and(|root| real.starts_with(root))) {
         return Ok(real);
     }
     let text = format!(
