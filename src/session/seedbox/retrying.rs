@@ -40,7 +40,8 @@ impl Retry {
         // what had gone on for a while fails anew
         let again = self.wait > 0 && turn.saturating_sub(self.ended) <= MOST;
         self.wait = if again { (self.wait * 2).min(MOST) } else { FIRST };
-        let took = self.ended.saturating_sub(self.began);
+        // what a look has found; a download that fails later goes on from its notes
+        let took = if self.ended == turn { self.ended.saturating_sub(self.began) } else { 0 };
         self.next = turn + self.wait.max(took * SHARE);
     }
 
@@ -131,6 +132,7 @@ mod tests {
     #[test]
     fn what_fails_again_and_again_is_tried_ever_later_and_never_reads_all_the_time() {
         let mut retry = Retry::default();
+        retry.begin(100);
         retry.end(100);
         retry.failed(100);
         assert!(!retry.is_due(109) && retry.is_due(110));
