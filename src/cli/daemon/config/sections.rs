@@ -39,7 +39,7 @@ section! {
         /// At the end, how long peers may take to be sent what they have asked for, such as "5s"; then they are cut off. "0s" cuts them
         /// off at once, as a second signal does.
         [Live] stop_grace: Seconds = "5s",
-        /// At a restart by SIGUSR2, how long peers that are connected are served on by the daemon before. The rates of [limits] hold for
+        /// At a restart by SIGUSR2, how long peers that are connected are served on by the daemon before. The rates of `limits` hold for
         /// each of the two.
         [Live] restart_grace: Seconds = "60s",
         /// TCP congestion control of peers, such as "cubic" or "bbr". "auto" is the system's, but cubic instead of bbr on short paths.
