@@ -27,7 +27,7 @@ export async function settingsDialog(page) {
     return ask({
         title: "Settings",
         wide: true,
-        body: [rates(settings), alternative(settings), queue(settings), enough(settings), folders(settings), trackers(settings), budget(settings)],
+        body: [rates(settings), alternative(settings), queue(settings), enough(settings), folders(settings), trackers(settings), budget(settings), rest()],
         submit: "Save",
         onsubmit: async (form) => {
             await page.store.change(read(form, settings));
@@ -158,6 +158,11 @@ function folders(settings) {
         lines("watch_folders", "Watched for torrent files", "One a line."),
         element("p", { class: "hint" }, allowed(settings)),
     );
+}
+
+function rest() {
+    const words = "Ports, addresses, blocked addresses, webhooks and all else stand in config.toml in the daemon’s state folder, each with its words.";
+    return element("p", { class: "hint" }, words);
 }
 
 /** Where content may be is the owner's to say, in the file. */
