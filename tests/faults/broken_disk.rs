@@ -68,6 +68,16 @@ const ROOT: u64 = 1;
 const MAX_WRITE: u32 = 128 * 1024;
 
 impl BrokenDisk {
+    /// Whether this kernel has FUSE; if not, that is said.
+    pub(crate) fn can_be() -> bool {
+        let is_there = File::options().read(true).write(true).open("/dev/fuse").is_ok();
+        assert!(is_there || std::env::var_os("SOWER_REQUIRE_CLIENTS").is_none(), "there is no /dev/fuse");
+        if !is_there {
+            eprintln!("SKIPPED: there is no /dev/fuse");
+        }
+        is_there
+    }
+
     /// One at `folder/name`, its files in `folder/behind-name`.
     pub(crate) fn new(folder: &Path, name: &str) -> BrokenDisk {
         let (path, behind) = (folder.join(name), folder.join(format!("behind-{name}")));

@@ -48,6 +48,9 @@ fn a_move_that_fails_leaves_all_where_it_was_and_is_told_until_another_is_asked_
 #[test]
 fn a_move_that_is_cut_off_is_gone_on_with_by_the_next_start() {
     isolated(Family::V4, &[], || {
+        if !BrokenDisk::can_be() {
+            return;
+        }
         let mut scene = Scene::prepare(Manner::default());
         let disk = BrokenDisk::new(&scene.data(), "disk");
         scene.start();
