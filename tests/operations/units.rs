@@ -2,6 +2,7 @@
 
 use std::fs;
 use std::path::Path;
+use std::process::Command;
 
 use crate::{program, repository};
 
@@ -57,4 +58,30 @@ fn the_units_name_what_there_is() {
             text.contains(&format!("\nFileDescriptorName={name}\n")) && text.contains("\nService=sowerd.service\n")
         );
     }
+}
+
+/// A systemd of its own, in namespaces, runs the real units: what a program that plays systemd takes for right is not all that counts.
+#[test]
+fn the_service_is_started_handed_over_and_watched_by_systemd() {
+    if !rustix::process::geteuid().is_root() {
+        println!("SKIPPED: a systemd of its own takes root");
+        return;
+    }
+    let folder = tempfile::tempdir().expect("a folder");
+    let output = folder.path().join("output");
+    fs::write(&output, "").expect("a file");
+    let mut run = Command::new("timeout");
+    run.args(["--kill-after=5", "150"]).arg(repository("tests/operations/under_systemd"));
+    run.arg(env!("CARGO_BIN_EXE_sower")).arg(repository("tests/operations/service.sh")).arg(&output);
+    let ended = run.output().expect("it runs");
+    let said = fs::read_to_string(&output).expect("text");
+    if !said.contains("step: systemd runs") {
+        println!("SKIPPED: systemd cannot be started here: {}", String::from_utf8_lossy(&ended.stderr));
+        return;
+    }
+    let script = fs::read_to_string(repository("tests/operations/service.sh")).expect("a script");
+    for step in script.lines().filter_map(|line| line.strip_prefix("echo \"")?.strip_suffix('"')) {
+        assert!(said.contains(step), "{step}\n{said}");
+    }
+    assert!(!said.contains("an answer is missing"), "{said}");
 }
