@@ -53,7 +53,7 @@ pub(super) async fn events(
     Extension(ending): Extension<Ending>,
     headers: HeaderMap,
     query: Result<Query<EventsQuery>, QueryRejection>,
-) -> Answer<Sse<impl Stream<Item = Result<Event, Infallible>>>> {
+) -> Answer<([(&'static str, &'static str); 1], Sse<impl Stream<Item = Result<Event, Infallible>>>)> {
     let Query(query) = query?;
     let selection = Selection::parse(query.fields.as_deref())?;
     let crowded = |_| {
@@ -73,8 +73,11 @@ pub(super) async fn events(
         _place: place,
     };
     let keep_alive = KeepAlive::new().interval(KEEP_ALIVE);
-    Ok(Sse::new(unfold(listener, Listener::next)).keep_alive(keep_alive))
+    Ok(([UNBUFFERED], Sse::new(unfold(listener, Listener::next)).keep_alive(keep_alive)))
 }
+
+/// nginx keeps an answer back until it has a page of it, unless it is told that somebody waits for each line.
+const UNBUFFERED: (&str, &str) = ("x-accel-buffering", "no");
 
 /// One client.
 struct Listener {

@@ -25,6 +25,7 @@ const ADDRESS: &str = "127.0.0.1:9091";
 const BROWSER: &[&str] =
     &["node", "chromium", concat!(env!("CARGO_MANIFEST_DIR"), "/tests/page/node_modules/playwright-core/package.json")];
 const BROWSER_AND_CLIENT: &[&str] = &[BROWSER[0], BROWSER[1], BROWSER[2], "aria2c"];
+const BROWSER_AND_PROXY: &[&str] = &[BROWSER[0], BROWSER[1], BROWSER[2], "nginx"];
 const IN_TERMINAL: &[&str] = &[BROWSER[0], BROWSER[2], "tmux"];
 
 #[test]
@@ -70,6 +71,11 @@ fn a_phone_shows_cards_and_details_as_a_sheet() {
 #[test]
 fn a_daemon_that_ends_is_told_of_and_found_again() {
     isolated(Family::V4, BROWSER, || play("lost"));
+}
+
+#[test]
+fn a_proxy_in_front_keeps_nothing_back() {
+    isolated(Family::V4, BROWSER_AND_PROXY, || play("proxied"));
 }
 
 #[test]
