@@ -47,12 +47,10 @@ impl Keeper {
         }
         let (news, store, settings) = (self.news.0.clone(), self.store.clone(), self.view.settings.clone());
         tokio::spawn(async move {
-            let folder = addition.choice.folder.clone();
-            let looked = ask_disk(&folder, move || look_into(addition, &store, &settings)).await;
-            let _ = match looked.and_then(|looked| looked) {
-                Ok((addition, found)) => news.send(News::Read(Box::new(Read { addition, found, reply }))).await,
-                Err(refusal) => return drop(reply.send(Err(refusal))),
-            };
+            match look_into(addition, store, settings).await {
+                Ok((addition, found)) => drop(news.send(News::Read(Box::new(Read { addition, found, reply }))).await),
+                Err(refusal) => drop(reply.send(Err(refusal))),
+            }
         });
     }
 
@@ -152,13 +150,23 @@ impl Keeper {
 }
 
 /// Sees that folder and names may be used, and reads what there is to read.
-fn look_into(mut addition: Addition, store: &Store, settings: &Settings) -> Result<(Addition, Looked), Refusal> {
+async fn look_into(
+    mut addition: Addition,
+    store: Store,
+    settings: Arc<Settings>,
+) -> Result<(Addition, Looked), Refusal> {
     let choice = &mut addition.choice;
     let category = Some(&choice.category).filter(|category| !category.is_empty());
     choice.tags.iter().chain(category).chain(&choice.name).try_for_each(|name| check_name(name))?;
-    choice.folder = confine(&choice.folder, settings)?;
+    let folder = choice.folder.clone();
+    choice.folder = ask_disk(&folder.clone(), move || confine(&folder, &settings)).await??;
     let looked = match std::mem::replace(&mut addition.source, Source::File(Vec::new())) {
-        Source::File(bytes) => Looked::File(read(store, &bytes, &addition.choice)?),
+        Source::File(bytes) => {
+            let choice = addition.choice.clone();
+            // the state's disk is waited for, as busy as it may be: afterwards the torrent is there
+            let read = tokio::task::spawn_blocking(move || read(&store, &bytes, &choice)).await;
+            Looked::File(read.map_err(|error| Refusal::new(RefusalKind::Environment, error.to_string()))??)
+        }
         Source::Magnet(link) => Looked::Magnet(link),
         Source::Url(url) if url.starts_with("magnet:") => Looked::Magnet(url),
         Source::Url(url) if url.starts_with("http://") || url.starts_with("https://") => Looked::Url(url),
