@@ -86,7 +86,12 @@ fn make(path: &Path) -> Result<Token, TokenError> {
     let token = secret::fresh();
     let aside = path.with_extension(format!("new.{}", std::process::id()));
     let _ = fs::remove_file(&aside);
-    let made = write(&aside, &token).and_then(|()| fs::hard_link(&aside, path));
+    let place = || match fs::hard_link(&aside, path) {
+        // some file systems have no links
+        Err(error) if error.kind() != io::ErrorKind::AlreadyExists => fs::rename(&aside, path),
+        linked => linked,
+    };
+    let made = write(&aside, &token).and_then(|()| place());
     let _ = fs::remove_file(&aside);
     match made {
         Ok(()) => Ok(Token(token)),
