@@ -1,17 +1,32 @@
 //! Torrents that were seeded enough, and what is done with them.
 
+use std::sync::Arc;
+
 use crate::ids::TorrentId;
 
 use super::keeper::Keeper;
 use super::row::{Activity, Row};
 use super::settings::{LimitAction, Settings};
 
+/// Seconds between two looks at all, changed or not.
+const ALL_SECONDS: u64 = 60;
+
+/// What the last look was at.
+pub(super) struct Enough {
+    pub(super) revision: u64,
+    pub(super) settings: Arc<Settings>,
+}
+
 impl Keeper {
-    /// Does with those that were seeded enough what the settings say.
+    /// Does with those that were seeded enough what the settings say. Only who has changed may have had enough by bytes; limits of time
+    /// are in minutes, and looking at ten thousand rows that sleep is most of what an idle daemon would do.
     pub(super) async fn stop_enough(&mut self) {
         let (settings, now) = (self.view.settings.clone(), self.clock.now());
-        let seeding = self.view.rows.iter().filter(|row| row.activity == Activity::Seeding);
+        let of_all = self.turns.is_multiple_of(ALL_SECONDS) || !Arc::ptr_eq(&settings, &self.enough.settings);
+        let since = if of_all { 0 } else { self.enough.revision };
+        let seeding = self.view.changed_since(since).filter(|row| row.activity == Activity::Seeding);
         let enough: Vec<TorrentId> = seeding.filter(|row| is_enough(row, &settings, now)).map(|row| row.id).collect();
+        self.enough = Enough { revision: self.view.revision, settings: settings.clone() };
         for id in enough {
             let Some(row) = self.row(id).cloned() else { continue };
             let action = row.choice.limit_action.unwrap_or(settings.limit_action);

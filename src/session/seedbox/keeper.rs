@@ -20,6 +20,7 @@ use crate::storage::{Disk, LazyCheck, LazyHashers, Resume};
 use super::super::Handover;
 use super::super::seeding::Session;
 use super::super::state::Store;
+use super::enough::Enough;
 use super::look::{Found, Watch};
 use super::order::{Added, Addition, Order, Refusal, RefusalKind, Reply};
 use super::pacing::{MonthTraffic, Rates};
@@ -87,6 +88,8 @@ pub(super) struct Keeper {
     pub(super) clock: Steady,
     /// Seconds of earlier starts.
     pub(super) running_before: u64,
+    /// Up to when it is known who was seeded enough.
+    pub(super) enough: Enough,
     /// Seconds that were counted.
     pub(super) turns: u64,
     pub(super) ending: Option<Reply<()>>,

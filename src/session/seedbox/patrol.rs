@@ -83,8 +83,11 @@ impl Keeper {
                 others.insert(folder);
             }
         }
-        let in_others = self.view.rows.iter().filter(|row| others.contains(&row.choice.folder)).map(|row| row.id);
-        let suspects: Vec<TorrentId> = in_others.filter(|_| !others.is_empty()).chain(patrolled.suspects).collect();
+        let mut suspects = patrolled.suspects;
+        if !others.is_empty() {
+            let in_others = self.view.rows.iter().filter(|row| others.contains(&row.choice.folder));
+            suspects.extend(in_others.map(|row| row.id));
+        }
         for id in suspects {
             self.suspect(id).await;
         }

@@ -15,6 +15,7 @@ use super::super::Handover;
 use super::super::config::{SessionConfig, SessionError};
 use super::super::seeding::Session;
 use super::super::state::{StateError, Store};
+use super::enough::Enough;
 use super::handle::Seedbox;
 use super::keeper::{Keeper, NEWS, now};
 use super::pacing::{MonthTraffic, Rates};
@@ -115,6 +116,7 @@ impl Seedbox {
             answers: Vec::new(),
             clock: Steady::new(now()),
             running_before: 0,
+            enough: Enough { revision: 0, settings: Arc::default() },
             turns: 0,
             ending: None,
             ended: false,
