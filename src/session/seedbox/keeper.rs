@@ -24,7 +24,7 @@ use super::enough::Enough;
 use super::look::{Found, Watch};
 use super::order::{Added, Addition, Order, Refusal, RefusalKind, Reply};
 use super::pacing::{MonthTraffic, Rates};
-use super::patrol::{Patrol, Patrolled};
+use super::patrol::{Folder, Patrol, Patrolled};
 use super::queue::Running;
 use super::retrying::Retry;
 use super::row::{Numbers, Row};
@@ -167,7 +167,7 @@ pub(super) enum Job {
 /// What a thread found out.
 pub(super) enum News {
     /// Content was looked at.
-    Looked(TorrentId, Found),
+    Looked(TorrentId, Folder, Found),
     /// A torrent was read and may be added.
     Read(Box<super::adding::Read>),
     /// A torrent file was fetched.
@@ -278,7 +278,10 @@ impl Keeper {
 
     async fn take(&mut self, news: News) {
         match news {
-            News::Looked(id, found) => self.looked(id, found).await,
+            News::Looked(id, folder, found) => {
+                self.patrol.know(folder);
+                self.looked(id, found).await;
+            }
             News::Read(read) => self.read(*read).await,
             News::Fetched(addition, reply) => self.add(*addition, reply),
             News::Sought(id, result) => self.sought(id, result).await,

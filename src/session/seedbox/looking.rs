@@ -6,6 +6,7 @@ use crate::ids::TorrentId;
 
 use super::keeper::{Job, Keeper, News};
 use super::look::Look;
+use super::patrol::Folder;
 
 /// Contents that are looked at at once: it is mostly waiting for disks.
 const LOOKS: usize = 8;
@@ -39,8 +40,10 @@ impl Keeper {
         self.busy.insert(id);
         let news = self.news.0.clone();
         tokio::task::spawn_blocking(move || {
+            // first: whatever is found is in this one
+            let folder = Folder::seen(&look.choice.folder);
             let found = look.run();
-            let _ = news.blocking_send(News::Looked(id, found));
+            let _ = news.blocking_send(News::Looked(id, folder, found));
         });
         self.show(id);
     }

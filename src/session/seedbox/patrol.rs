@@ -26,6 +26,19 @@ const HANGS_SECONDS: u64 = 10;
 /// Device and inode; `None` if it is not there.
 type Identity = Option<(u64, u64)>;
 
+/// What a folder was at a time.
+pub(super) struct Folder {
+    path: PathBuf,
+    identity: Identity,
+}
+
+impl Folder {
+    /// As it is now. Blocks for the disk.
+    pub(super) fn seen(path: &Path) -> Folder {
+        Folder { path: path.to_owned(), identity: identity(path) }
+    }
+}
+
 /// How far it is.
 #[derive(Default)]
 pub(super) struct Patrol {
@@ -38,9 +51,19 @@ pub(super) struct Patrol {
     began: Option<u64>,
 }
 
+impl Patrol {
+    /// What was found in a folder that was not looked at yet is compared with this from now on.
+    pub(super) fn know(&mut self, folder: Folder) {
+        match self.folders.get_mut(&folder.path) {
+            Some(known) => *known = known.or(Some(folder.identity)),
+            None => drop(self.folders.insert(folder.path, Some(folder.identity))),
+        }
+    }
+}
+
 /// What it found.
 pub(super) struct Patrolled {
-    folders: Vec<(PathBuf, Identity)>,
+    folders: Vec<Folder>,
     /// Torrents that are not what they were.
     suspects: Vec<TorrentId>,
     /// Bytes free in the download folder.
@@ -60,8 +83,7 @@ impl Keeper {
         self.patrol.began = Some(self.turns);
         let (news, downloads) = (self.news.0.clone(), self.view.settings.download_folder.clone());
         tokio::task::spawn_blocking(move || {
-            let folders =
-                folders.into_iter().map(|folder| (identity(&folder), folder)).map(|(id, folder)| (folder, id));
+            let folders = folders.iter().map(|folder| Folder::seen(folder));
             let looked = looks.into_iter().map(|(id, look)| (id, look.run()));
             let suspects = looked.filter(|(_, found)| !matches!(found, Found::Whole(_))).map(|(id, _)| id);
             let (folders, suspects) = (folders.collect(), suspects.collect());
@@ -77,10 +99,10 @@ impl Keeper {
         self.changed |= free != self.view.totals.free;
         self.view.totals.free = free;
         let mut others = BTreeSet::new();
-        for (folder, now) in patrolled.folders {
-            let before = self.patrol.folders.insert(folder.clone(), Some(now)).flatten();
+        for Folder { path, identity: now } in patrolled.folders {
+            let before = self.patrol.folders.insert(path.clone(), Some(now)).flatten();
             if before.is_some_and(|before| before != now) {
-                others.insert(folder);
+                others.insert(path);
             }
         }
         let mut suspects = patrolled.suspects;

@@ -14,7 +14,7 @@ use crate::storage::{Disk, DiskMode, Resume};
 use super::super::Handover;
 use super::super::config::{SessionConfig, SessionError};
 use super::super::seeding::Session;
-use super::super::state::{StateError, Store};
+use super::super::state::{Loaded, StateError, Store};
 use super::enough::Enough;
 use super::handle::Seedbox;
 use super::keeper::{Keeper, NEWS, now};
@@ -71,11 +71,7 @@ impl Seedbox {
         before: Option<Handover>,
     ) -> Result<(Seedbox, JoinHandle<()>), SeedboxError> {
         let failed = |path: PathBuf| |source| SeedboxError::State { path, source };
-        let state = config.state.clone();
-        let roots = super::place::roots(&config.settings).map(Path::to_owned).collect::<Vec<_>>();
-        let (store, loaded) = tokio::task::spawn_blocking(move || Store::open_with(&state, &roots))
-            .await
-            .map_err(|error| SeedboxError::State { path: config.state.clone(), source: io::Error::other(error) })??;
+        let (store, loaded) = open(&config).await?;
         let resume = config.state.join("resume");
         std::fs::create_dir_all(&resume).map_err(failed(resume.clone()))?;
         let disk = Disk::start(DiskMode::Auto).map_err(failed(config.state.clone()))?;
@@ -127,6 +123,14 @@ impl Seedbox {
         let task = tokio::spawn(keeper.run(inbox));
         Ok((Seedbox::new(orders, latest), task))
     }
+}
+
+async fn open(config: &SeedboxConfig) -> Result<(Store, Loaded), SeedboxError> {
+    let state = config.state.clone();
+    let roots = super::place::roots(&config.settings).map(Path::to_owned).collect::<Vec<_>>();
+    let opened = tokio::task::spawn_blocking(move || Store::open_with(&state, &roots)).await;
+    Ok(opened
+        .map_err(|error| SeedboxError::State { path: config.state.clone(), source: io::Error::other(error) })??)
 }
 
 impl Keeper {
