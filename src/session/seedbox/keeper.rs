@@ -67,6 +67,8 @@ pub(super) struct Keeper {
     pub(super) checking: usize,
     /// What of the queue runs.
     pub(super) queue: Running,
+    /// Torrents that are not there or have failed; others may be among them.
+    pub(super) in_trouble: BTreeSet<TorrentId>,
     /// Torrents whose jobs are shown as they get on.
     pub(super) busy: BTreeSet<TorrentId>,
     /// Some torrents may be waiting in the queue.

@@ -13,8 +13,9 @@ use crate::ids::TorrentId;
 use super::keeper::{Content, Job, Keeper, News};
 use super::look::{Found, Look};
 
-/// In which every torrent is looked at once.
-const ROUND_SECONDS: usize = 600;
+/// In which every torrent is looked at once. Whoever asks for one has it looked at first, and folders are looked at all the time, so this is
+/// for owners who want to know; each look reads the torrent file.
+const ROUND_SECONDS: usize = 3_600;
 /// Turns between two times that the folders are listed anew.
 const LIST_TURNS: u64 = 30;
 /// Folders that are looked at in one turn.
@@ -128,6 +129,7 @@ impl Keeper {
         }
         // what a download has open is written to a disk that nobody sees any more
         kept.content = Content::Absent(Box::new(std::mem::take(&mut kept.content).into_known()));
+        self.in_trouble.insert(id);
         let folder = self.row(id).map(|row| row.choice.folder.display().to_string()).unwrap_or_default();
         self.say(id, Some(format!("{folder} is another folder now: is its disk mounted? It is tried again by itself")));
         self.halt(id).await;

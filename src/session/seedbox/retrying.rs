@@ -71,13 +71,14 @@ impl Content {
 impl Keeper {
     /// Every few seconds: tries those that are not there, and those of the failed that are due.
     pub(super) async fn try_again(&mut self) {
-        let in_trouble = self.torrents.iter().filter(|(_, kept)| match kept.content {
-            Content::Absent(_) => true,
-            Content::Failed(_) => kept.retry.is_due(self.turns),
-            _ => false,
-        });
-        let in_trouble: Vec<TorrentId> = in_trouble.map(|(id, _)| *id).collect();
-        for id in in_trouble {
+        let content = |id: &TorrentId| self.torrents.get(id).map(|kept| (&kept.content, &kept.retry));
+        self.in_trouble.retain(|id| matches!(content(id), Some((Content::Absent(_) | Content::Failed(_), _))));
+        let is_due = |id: &&TorrentId| match content(id) {
+            Some((Content::Failed(_), retry)) => retry.is_due(self.turns),
+            _ => true,
+        };
+        let due: Vec<TorrentId> = self.in_trouble.iter().filter(is_due).copied().collect();
+        for id in due {
             let Some(row) = self.row(id) else { continue };
             let (paused, has_metadata) = (row.choice.paused, row.about.has_metadata);
             let moving = row.choice.moving.is_some();

@@ -120,6 +120,7 @@ impl Keeper {
             Found::Absent(message) => {
                 let before = std::mem::take(&mut kept.content).into_known();
                 kept.content = Content::Absent(Box::new(before));
+                self.in_trouble.insert(id);
                 self.say(id, Some(message));
             }
             Found::Unsure => {
@@ -242,6 +243,7 @@ impl Keeper {
         if let Some(kept) = self.torrents.get_mut(&id) {
             kept.content = Content::Failed(Box::new(std::mem::take(&mut kept.content).into_known()));
             kept.retry.failed(self.turns);
+            self.in_trouble.insert(id);
         }
         self.say(id, Some(message));
     }

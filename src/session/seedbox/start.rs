@@ -100,6 +100,7 @@ impl Seedbox {
             looking: 0,
             checking: 0,
             queue: Running::default(),
+            in_trouble: BTreeSet::new(),
             busy: BTreeSet::new(),
             waits: true,
             told: Rates::default(),
