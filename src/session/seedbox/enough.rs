@@ -19,7 +19,7 @@ pub(super) struct Enough {
 
 impl Keeper {
     /// Does with those that were seeded enough what the settings say. Only who has changed may have had enough by bytes; limits of time
-    /// are in minutes, and looking at ten thousand rows that sleep is most of what an idle daemon would do.
+    /// are in minutes, and looking at ten thousand rows that sleep is a part of what an idle daemon does.
     pub(super) async fn stop_enough(&mut self) {
         let (settings, now) = (self.view.settings.clone(), self.clock.now());
         let of_all = self.turns.is_multiple_of(ALL_SECONDS) || !Arc::ptr_eq(&settings, &self.enough.settings);

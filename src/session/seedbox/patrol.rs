@@ -55,10 +55,7 @@ pub(super) struct Patrol {
 impl Patrol {
     /// What was found in a folder that was not looked at yet is compared with this from now on.
     pub(super) fn know(&mut self, folder: Folder) {
-        match self.folders.get_mut(&folder.path) {
-            Some(known) => *known = known.or(Some(folder.identity)),
-            None => drop(self.folders.insert(folder.path, Some(folder.identity))),
-        }
+        self.folders.entry(folder.path).or_default().get_or_insert(folder.identity);
     }
 }
 
