@@ -83,11 +83,9 @@ class Watched:
 
     def _look(self, now):
         try:
-            with open(f"/proc/{self.process.pid}/status") as status:
-                anonymous = next((line for line in status if line.startswith("RssAnon")), "RssAnon: 0 kB")
+            self.private = max(self.private, machine.private_bytes(self.process.pid))
         except OSError:
             return
-        self.private = max(self.private, int(anonymous.split()[1]) << 10)
         if not self.complete and not self.client.marker and self.client.done.exists():
             self.complete = now
 

@@ -133,6 +133,12 @@ def commit():
         return "unknown"
 
 
+def private_bytes(pid):
+    """Anonymous memory of a process: what is no file's."""
+    with open(f"/proc/{pid}/status") as status:
+        return next((int(line.split()[1]) << 10 for line in status if line.startswith("RssAnon")), 0)
+
+
 # The page cache. Some kernels drop what was not used for minutes, so it is filled and looked at before each run.
 
 _libc = ctypes.CDLL(None, use_errno=True)

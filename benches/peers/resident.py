@@ -15,6 +15,7 @@ import statistics
 import threading
 import time
 
+import machine
 from boxes import ALL
 from program import Failed
 from report import grid, label
@@ -34,14 +35,14 @@ def measure(box, tracker, options):
     result["announced_seconds"] = wait_for(box, began, lambda: not options.idle or tracker.peers() == count, 1)
     # what the last announces brought is taken in
     time.sleep(min(options.idle, 5))
-    result["private_bytes"] = private(box.process.pid)
+    result["private_bytes"] = machine.private_bytes(box.process.pid)
     result["idle_cpu"] = idle(box.process.pid, options.idle) if options.idle else 0
     # servers close connections that nobody uses
     box.api = box.open()
     result["lists"] = {name: calls(f"list by {name}", call, options.calls) for name, call in box.lists.items()}
     result["deltas"] = {name: calls(f"delta by {name}", call, options.calls) for name, call in box.deltas.items()}
     result["meanwhile_seconds"] = meanwhile(box)
-    result["private_after_bytes"] = private(box.process.pid)
+    result["private_after_bytes"] = machine.private_bytes(box.process.pid)
     return result
 
 
@@ -61,11 +62,6 @@ def wait_for(box, began, condition, pause):
         if time.monotonic() - began > START_SECONDS:
             raise Failed(f"not ready after {START_SECONDS} s")
         time.sleep(pause)
-
-
-def private(pid):
-    with open(f"/proc/{pid}/status") as status:
-        return next(int(line.split()[1]) << 10 for line in status if line.startswith("RssAnon"))
 
 
 def cpu_seconds(pid):

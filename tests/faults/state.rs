@@ -34,6 +34,14 @@ impl Kept {
         scene.until_row("both are counted", &self.first, |row| sent(row) >= 600_000);
     }
 
+    /// After a crash, once what was changed has had the time to be kept.
+    fn outlives(&self, scene: &mut Scene) {
+        scene.pass(3);
+        scene.kill();
+        scene.start();
+        self.holds(scene);
+    }
+
     fn holds(&self, scene: &Scene) {
         let row = scene.until_is(&self.first, "seeding");
         assert_eq!((&row["tags"], &row["ratio_limit"]), (&json!(["while full"]), &json!(7.5)), "{row}");
@@ -64,10 +72,7 @@ fn a_full_disk_under_the_state_is_told_and_costs_nothing() {
         scene.add(&kept.late, &scene.data());
         scene.until_is(&kept.late, "seeding");
         kept.holds(&scene);
-        scene.pass(3);
-        scene.kill();
-        scene.start();
-        kept.holds(&scene);
+        kept.outlives(&mut scene);
         scene.until_is(&kept.late, "seeding");
 
         // killed on a full disk, and started on it: what was kept before is there
@@ -102,10 +107,7 @@ fn a_broken_disk_under_the_state_is_told_and_costs_nothing() {
         scene.until_no_trouble();
         scene.add(&kept.late, &scene.data());
         kept.holds(&scene);
-        scene.pass(3);
-        scene.kill();
-        scene.start();
-        kept.holds(&scene);
+        kept.outlives(&mut scene);
         scene.until_is(&kept.late, "seeding");
         // one that cannot be read is not taken for a new one
         scene.kill();
@@ -176,10 +178,7 @@ fn a_state_whose_disk_is_unmounted_is_told_and_nothing_is_put_in_its_place() {
         scene.until_no_trouble();
         scene.add(&kept.late, &scene.data());
         kept.holds(&scene);
-        scene.pass(3);
-        scene.kill();
-        scene.start();
-        kept.holds(&scene);
+        kept.outlives(&mut scene);
         scene.until_is(&kept.late, "seeding");
     });
 }
