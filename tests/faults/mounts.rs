@@ -1,6 +1,7 @@
 //! Disks that go, come back, and do not answer.
 
 use std::fs;
+use std::os::unix::fs::MetadataExt as _;
 use std::path::Path;
 
 use base64::Engine as _;
@@ -92,9 +93,14 @@ fn a_disk_that_comes_back_by_another_number_is_not_read_all_over() {
         scene.start();
         let torrent = Torrent::new("far", 2_000_000);
         scene.seed(&torrent, &disk.path);
+        let number = |disk: &BrokenDisk| fs::metadata(&disk.path).expect("there").dev();
+        let before = number(&disk);
         drop(disk);
         scene.until_is(&torrent, "absent");
+        // takes the number, which the kernel would give out again
+        let other = BrokenDisk::new(&scene.data(), "other");
         let disk = BrokenDisk::new(&scene.data(), "disk");
+        assert_ne!(number(&disk), before, "{}", number(&other));
         scene.until_is(&torrent, "seeding");
         assert_eq!(disk.bytes_read(), 0, "it was hashed again");
         scene.download(&torrent);

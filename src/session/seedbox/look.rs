@@ -213,8 +213,11 @@ impl Look {
 
 /// Files that are not there are absent even if nobody knows what they were.
 fn compare(torrent: Metainfo, content: Content, before: Vec<Identity>) -> Found {
+    let is_still = |now: &[Identity]| {
+        now.len() == before.len() && now.iter().zip(&before).all(|(now, before)| now.is_still(before))
+    };
     match content.identities() {
-        Ok(now) if now == before => whole(torrent, content, now),
+        Ok(now) if is_still(&now) => whole(torrent, content, now),
         Ok(_) => Found::Unsure,
         Err(fault) => unlike(fault),
     }

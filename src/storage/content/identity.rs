@@ -34,4 +34,28 @@ impl Identity {
             device: metadata.dev(),
         })
     }
+
+    /// Whether this is what was `before`, on a disk that may have been mounted anew since: its number is another then, as that of any FUSE
+    /// or NFS is, and says nothing of the file.
+    pub fn is_still(&self, before: &Identity) -> bool {
+        Identity { device: before.device, ..*self } == *before
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_disk_may_have_another_number_and_nothing_else_may_differ() {
+        let before = Identity { size: 1, modified: 2, modified_nanos: 3, inode: 4, device: 5 };
+        assert!(before.is_still(&before) && Identity { device: 6, ..before }.is_still(&before));
+        let others = [
+            Identity { size: 9, ..before },
+            Identity { modified: 9, ..before },
+            Identity { modified_nanos: 9, ..before },
+            Identity { inode: 9, ..before },
+        ];
+        assert!(others.iter().all(|other| !other.is_still(&before)));
+    }
 }
