@@ -71,11 +71,10 @@ class Sower(Box, seeders.Sower):
         backup = self.home / "BT_backup"
         self.many.as_qbittorrent(backup)
         self.state = self.home / "state"
-        # nobody waits for it: how long it takes is told by what it prints
         take_over = [self.path(), "import", "--state", self.state, "--from", "qbittorrent", backup]
-        self.imported = subprocess.run(take_over, capture_output=True, text=True)
-        if self.imported.returncode != 0:
-            raise Failed(f"sower import: {self.imported.stderr.strip()[-200:]}")
+        imported = subprocess.run(take_over, capture_output=True, text=True)
+        if imported.returncode != 0:
+            raise Failed(f"sower import: {imported.stderr.strip()[-200:]}")
         shutil.rmtree(backup)
 
     def command(self):

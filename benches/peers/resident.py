@@ -119,7 +119,7 @@ def meanwhile(box):
 
 
 def in_words(result):
-    calls_ = [
+    times = [
         f"{what} by {name} {statistics.median(call['seconds']) * 1000:.1f} ms"
         for what in ("lists", "deltas")
         for name, call in result[what].items()
@@ -127,7 +127,7 @@ def in_words(result):
     return (
         f"answers {result['answers_seconds']:.2f} s, all seed {result['seeding_seconds']:.2f} s, all announced "
         f"{result['announced_seconds']:.0f} s, private {result['private_bytes'] / 2**20:.0f} MiB, "
-        f"{result['private_after_bytes'] / 2**20:.0f} after lists, idle {result['idle_cpu']:.2%}, {', '.join(calls_)}, "
+        f"{result['private_after_bytes'] / 2**20:.0f} after lists, idle {result['idle_cpu']:.2%}, {', '.join(times)}, "
         f"another call meanwhile {result['meanwhile_seconds'] * 1000:.0f} ms"
     )
 
