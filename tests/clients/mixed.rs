@@ -19,7 +19,8 @@ fn sower_and_five_clients_finish_each_other_and_each_gives_something() {
         let source = workspace.folder("source");
         let tracker = Recorder::introducing("10.77.0.1");
         let mut arguments = Content::Single.write(&source);
-        arguments.extend(["--upload-limit", "1MiB", "--tracker", &tracker.url()].map(str::to_owned));
+        // long enough for each to choke and unchoke a few times (Transmission first does after ten seconds)
+        arguments.extend(["--upload-limit", "384KiB", "--tracker", &tracker.url()].map(str::to_owned));
         let mut seeder = Seeder::start(workspace.path(), arguments);
         let served = seeder.serving(1).remove(0);
         let torrent = served.torrent.to_str().expect("an ASCII path");
