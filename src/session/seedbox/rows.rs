@@ -1,8 +1,8 @@
 //! The rows of a view, in the order of their ids.
 //!
 //! A view is made every second and after every order, and of ten thousand rows hardly any is another then. So they lie in blocks that
-//! views share: a view costs a pointer for each block, a row that changes the pointers of its block, and what differs between two views
-//! is found without a look at the blocks that they have in common.
+//! views share: a row that changes costs the pointers of its block and one for each other block, a view in which none has changed
+//! nothing, and what differs between two views is found without a look at the blocks that they have in common.
 
 use std::collections::HashSet;
 use std::slice;
@@ -18,8 +18,10 @@ const BLOCK: usize = 64;
 /// See the module.
 #[derive(Clone, Debug, Default)]
 pub struct Rows {
-    blocks: Vec<Arc<Block>>,
+    blocks: Arc<Vec<Arc<Block>>>,
     len: usize,
+    /// No row has a later revision.
+    latest: u64,
 }
 
 /// Rows that lie together, never none.
@@ -63,13 +65,14 @@ impl Rows {
 
     /// Those whose revision is later.
     pub fn changed_since(&self, revision: u64) -> impl Iterator<Item = &Arc<Row>> {
-        let blocks = self.blocks.iter().filter(move |block| block.latest > revision);
+        let blocks = if self.latest > revision { self.blocks.as_slice() } else { &[] };
+        let blocks = blocks.iter().filter(move |block| block.latest > revision);
         blocks.flat_map(|block| &block.rows).filter(move |row| row.revision > revision)
     }
 
     /// Those that do not lie in a block of `others` too; some of them may be the same all the same. Without `others`: all.
     pub fn apart_from(&self, others: Option<&Rows>) -> impl Iterator<Item = &Arc<Row>> {
-        let blocks = others.into_iter().flat_map(|others| &others.blocks);
+        let blocks = others.into_iter().flat_map(|others| others.blocks.iter());
         let common: HashSet<*const Block> = blocks.map(Arc::as_ptr).collect();
         let apart = self.blocks.iter().filter(move |block| !common.contains(&Arc::as_ptr(block)));
         apart.flat_map(|block| &block.rows)
@@ -78,34 +81,38 @@ impl Rows {
     /// Adds one behind all others; its id is greater than theirs.
     pub(super) fn push(&mut self, row: Arc<Row>) {
         self.len += 1;
-        match self.blocks.last_mut().filter(|block| block.rows.len() < BLOCK) {
+        self.latest = self.latest.max(row.revision);
+        let blocks = Arc::make_mut(&mut self.blocks);
+        match blocks.last_mut().filter(|block| block.rows.len() < BLOCK) {
             Some(block) => {
                 let block = Arc::make_mut(block);
                 block.latest = block.latest.max(row.revision);
                 block.rows.push(row);
             }
-            None => self.blocks.push(Arc::new(Block { first: row.id, latest: row.revision, rows: vec![row] })),
+            None => blocks.push(Arc::new(Block { first: row.id, latest: row.revision, rows: vec![row] })),
         }
     }
 
     /// Changes the row of this torrent; whether there is one.
     pub fn edit(&mut self, id: TorrentId, change: impl FnOnce(&mut Row)) -> bool {
         let Some((block, at)) = self.place(id) else { return false };
-        let block = Arc::make_mut(&mut self.blocks[block]);
+        let block = Arc::make_mut(&mut Arc::make_mut(&mut self.blocks)[block]);
         let row = Arc::make_mut(&mut block.rows[at]);
         change(row);
         block.latest = block.latest.max(row.revision);
+        self.latest = self.latest.max(row.revision);
         true
     }
 
     /// Takes the row of this torrent out.
     pub(super) fn remove(&mut self, id: TorrentId) -> Option<Arc<Row>> {
         let (number, at) = self.place(id)?;
-        let block = Arc::make_mut(&mut self.blocks[number]);
+        let blocks = Arc::make_mut(&mut self.blocks);
+        let block = Arc::make_mut(&mut blocks[number]);
         let row = block.rows.remove(at);
         match block.rows.first() {
             Some(first) => block.first = first.id,
-            None => drop(self.blocks.remove(number)),
+            None => drop(blocks.remove(number)),
         }
         self.len -= 1;
         Some(row)

@@ -19,7 +19,7 @@ pub struct View {
     pub revision: u64,
     /// In the order of their ids.
     pub rows: Rows,
-    names: Names,
+    names: Arc<Names>,
     /// The latest removals, oldest first.
     pub removed: Arc<VecDeque<Removed>>,
     /// What holds for all.
@@ -114,7 +114,7 @@ impl View {
         View {
             revision: 0,
             rows: Rows::default(),
-            names: Names::default(),
+            names: Arc::default(),
             removed: Arc::default(),
             settings: Arc::new(settings),
             totals: Totals::default(),
@@ -124,7 +124,7 @@ impl View {
 
     /// This view with these torrents, which are in the order of their ids.
     pub fn with_rows(self, revision: u64, rows: impl IntoIterator<Item = Arc<Row>>) -> View {
-        let mut view = View { revision, rows: Rows::default(), names: Names::default(), ..self };
+        let mut view = View { revision, rows: Rows::default(), names: Arc::default(), ..self };
         rows.into_iter().for_each(|row| view.insert(row));
         view
     }
@@ -132,7 +132,7 @@ impl View {
     /// Adds a torrent, whose id is greater than those of the others.
     pub fn insert(&mut self, row: Arc<Row>) {
         if let Some(info_hash) = row.about.info_hash {
-            self.names.insert(info_hash, row.id);
+            Arc::make_mut(&mut self.names).insert(info_hash, row.id);
         }
         self.rows.push(row);
     }
@@ -141,7 +141,7 @@ impl View {
     pub fn remove(&mut self, id: TorrentId) -> Option<Arc<Row>> {
         let row = self.rows.remove(id)?;
         if let Some(info_hash) = row.about.info_hash.filter(|info_hash| self.names.find(*info_hash) == Some(id)) {
-            self.names.remove(info_hash);
+            Arc::make_mut(&mut self.names).remove(info_hash);
         }
         Some(row)
     }
