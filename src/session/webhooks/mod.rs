@@ -121,6 +121,10 @@ impl Queue {
 }
 
 async fn tell(kinds: BTreeSet<EventKind>, mut queues: Vec<Queue>, mut views: watch::Receiver<Arc<View>>) {
+    // a look at every view, and a memory of every row, for nobody
+    if queues.is_empty() {
+        return;
+    }
     let mut watcher = Watcher::new(&views.borrow_and_update().clone());
     // an error: the seedbox has ended
     while views.changed().await.is_ok() {
