@@ -64,7 +64,7 @@ impl Scene {
 
     pub(crate) async fn until_view(&self, what: &str, is: impl Fn(&View) -> bool) -> Arc<View> {
         let mut views = self.seedbox.watch();
-        let found = tokio::time::timeout(Duration::from_secs(60), views.wait_for(|view| is(view))).await;
+        let found = tokio::time::timeout(Duration::from_secs(120), views.wait_for(|view| is(view))).await;
         match found {
             Ok(view) => view.expect("the keeper runs").clone(),
             Err(_) => panic!("{what}: {:#?}", self.seedbox.view().rows),

@@ -4,7 +4,7 @@ use std::fs;
 use std::net::{Ipv4Addr, SocketAddr};
 
 use sower::ids::TorrentId;
-use sower::session::seedbox::{Activity, Addition, Change, LimitAction, LimitChange, Source};
+use sower::session::seedbox::{Activity, Addition, Change, LimitAction, LimitChange, LimitChoice, Source};
 
 use super::box_of::{Scene, torrent, write};
 
@@ -30,6 +30,19 @@ async fn no_more_are_seeded_than_the_queue_lets_and_those_that_wait_follow() {
     scene.change(ids[0], Change::Start { forced: true }).await;
     scene.until_seeding(ids[0]).await;
     assert_eq!(scene.row(ids[2]).activity, Activity::Seeding, "what is forced takes nobody's place");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_nobody_asks_for_is_paused_once_it_was_seeded_as_long_as_it_was_to_be() {
+    let scene = Scene::new().await;
+    let (one, other) = (seeded(&scene, "one", 1_000).await, seeded(&scene, "other", 2_000).await);
+    let limit =
+        |minutes| Change::Limits(LimitChange { seeding: Some(LimitChoice::At(minutes)), ..LimitChange::default() });
+    scene.change(one, limit(1)).await;
+    scene.change(other, limit(3)).await;
+    let paused = scene.until(one, "to have had enough", |row| row.activity == Activity::Paused).await;
+    assert!(paused.numbers.seeding_seconds >= 60, "it was to be a minute: {paused:#?}");
+    assert_eq!(scene.row(other).activity, Activity::Seeding);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -8,25 +8,42 @@ use super::keeper::Keeper;
 use super::row::{Activity, Row};
 use super::settings::{LimitAction, Settings};
 
-/// Seconds between two looks at all, changed or not.
-const ALL_SECONDS: u64 = 60;
+/// Turns between two looks at all that time alone makes necessary: limits of time are in minutes.
+const ALL_TURNS: u64 = 60;
+/// It never is, as it is now.
+const NEVER: i64 = i64::MAX;
 
 /// What the last look was at.
+#[derive(Default)]
 pub(super) struct Enough {
-    pub(super) revision: u64,
-    pub(super) settings: Arc<Settings>,
+    revision: u64,
+    settings: Arc<Settings>,
+    /// The turn in which all were looked at last, changed or not.
+    turn: u64,
+    /// When the first of those that do not change will have been seeded enough, or earlier.
+    due: i64,
 }
 
 impl Keeper {
-    /// Does with those that were seeded enough what the settings say. Only who has changed may have had enough by bytes; limits of time
-    /// are in minutes, and looking at ten thousand rows that sleep is a part of what an idle daemon does.
+    /// Does with those that were seeded enough what the settings say. Those that have not changed are looked at when the time of the first
+    /// of them has come: a look at ten thousand rows that sleep is more than all else that an idle daemon does in a minute.
     pub(super) async fn stop_enough(&mut self) {
         let (settings, now) = (self.view.settings.clone(), self.clock.now());
-        let of_all = self.turns.is_multiple_of(ALL_SECONDS) || !Arc::ptr_eq(&settings, &self.enough.settings);
-        let since = if of_all { 0 } else { self.enough.revision };
-        let seeding = self.view.changed_since(since).filter(|row| row.activity == Activity::Seeding);
-        let enough: Vec<TorrentId> = seeding.filter(|row| is_enough(row, &settings, now)).map(|row| row.id).collect();
-        self.enough = Enough { revision: self.view.revision, settings: settings.clone() };
+        let last = &self.enough;
+        let is_due = now >= last.due && self.turns >= last.turn + ALL_TURNS;
+        let (since, turn, mut due) = match is_due || !Arc::ptr_eq(&settings, &last.settings) {
+            true => (0, self.turns, NEVER),
+            false => (last.revision, last.turn, last.due),
+        };
+        let mut enough: Vec<TorrentId> = Vec::new();
+        for row in self.view.changed_since(since).filter(|row| row.activity == Activity::Seeding) {
+            let at = enough_at(row, &settings, now);
+            due = due.min(at);
+            if at <= now {
+                enough.push(row.id);
+            }
+        }
+        self.enough = Enough { revision: self.view.revision, settings: settings.clone(), turn, due };
         for id in enough {
             let Some(row) = self.row(id).cloned() else { continue };
             let action = row.choice.limit_action.unwrap_or(settings.limit_action);
@@ -56,21 +73,18 @@ impl Keeper {
     }
 }
 
-fn is_enough(row: &Row, settings: &Settings, now: i64) -> bool {
+/// Seconds since 1970 from which on it was seeded enough, if nothing of it changes.
+fn enough_at(row: &Row, settings: &Settings, now: i64) -> i64 {
     let choice = &row.choice;
     let ratio = choice.ratio_limit.or(settings.ratio_limit);
-    let minutes = |seconds: u64| u32::try_from(seconds / 60).unwrap_or(u32::MAX);
     if ratio.is_some_and(|limit| row.ratio().is_some_and(|ratio| ratio >= limit)) {
-        return true;
+        return now;
     }
-    if let Some(limit) = choice.seeding_limit.or(settings.seeding_limit)
-        && minutes(row.seeding_seconds(now)) >= limit
-    {
-        return true;
-    }
-    let Some(limit) = choice.idle_limit.or(settings.idle_limit) else { return false };
+    let after = |begin: i64, minutes: u32| begin.saturating_add(i64::from(minutes) * 60);
+    let seeded = i64::try_from(row.seeding_seconds(now)).unwrap_or(NEVER);
+    let by_time = choice.seeding_limit.or(settings.seeding_limit).map(|limit| after(now.saturating_sub(seeded), limit));
     // seeding begins with a start, whenever it was active last; what lies ahead is of a clock that was set back
-    let active_at = row.numbers.active_at.filter(|at| *at <= now).unwrap_or(0);
-    let since = active_at.max(row.numbers.counted_at);
-    minutes(u64::try_from(now.saturating_sub(since)).unwrap_or(0)) >= limit
+    let active_at = row.numbers.active_at.filter(|at| *at <= now).unwrap_or(0).max(row.numbers.counted_at);
+    let by_silence = choice.idle_limit.or(settings.idle_limit).map(|limit| after(active_at, limit));
+    by_time.into_iter().chain(by_silence).min().unwrap_or(NEVER)
 }

@@ -113,7 +113,7 @@ impl Seedbox {
             answers: Vec::new(),
             clock: Steady::new(now()),
             running_before: 0,
-            enough: Enough { revision: 0, settings: Arc::default() },
+            enough: Enough::default(),
             turns: 0,
             ending: None,
             ended: false,
