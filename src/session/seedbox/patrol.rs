@@ -4,7 +4,7 @@
 //! all of them within [`ROUND_SECONDS`], and all that lie in a folder as soon as that folder is another one: a disk that was
 //! unmounted, or mounted over.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
@@ -16,8 +16,14 @@ use super::look::{Found, Look};
 /// In which every torrent is looked at once. Whoever asks for one has it looked at first, and folders are looked at all the time, so this is
 /// for owners who want to know; each look reads the torrent file.
 const ROUND_SECONDS: usize = 3_600;
-/// Turns between two times that the folders are listed anew.
+/// Fewer torrents than this are looked at as if there were so many: all of them within seconds, if there are a few.
+const FEW: usize = 10_000;
+/// Torrents that are looked at in one turn, and none in the next ones: what each look does is in the caches of the processor after the first.
+const LOOKS_AT_ONCE: usize = 32;
+/// Turns between two times that new folders are looked for.
 const LIST_TURNS: u64 = 30;
+/// Turns between two times that folders in which no torrent is any more are forgotten.
+const FORGET_TURNS: u64 = 1_800;
 /// Folders that are looked at in one turn.
 const FOLDERS_AT_ONCE: usize = 64;
 
@@ -48,6 +54,10 @@ pub(super) struct Patrol {
     /// What each was; `None`: it was not looked at yet.
     folders: BTreeMap<PathBuf, Option<Identity>>,
     folder_at: Option<PathBuf>,
+    /// The view up to which folders are listed.
+    listed: u64,
+    /// How far it is behind: torrents times seconds.
+    behind: usize,
     /// The turn in which the look began that goes on.
     began: Option<u64>,
 }
@@ -148,15 +158,16 @@ impl Keeper {
     }
 
     fn list_folders(&mut self) {
-        let mut folders = std::mem::take(&mut self.patrol.folders);
-        let here: BTreeSet<&PathBuf> = self.view.rows.iter().map(|row| &row.choice.folder).collect();
-        folders.retain(|folder, _| here.contains(folder));
-        for folder in here {
-            if !folders.contains_key(folder) {
-                folders.insert(folder.clone(), None);
+        if self.turns % FORGET_TURNS == 1 {
+            let here: HashSet<&PathBuf> = self.view.rows.iter().map(|row| &row.choice.folder).collect();
+            self.patrol.folders.retain(|folder, _| here.contains(folder));
+        }
+        for row in self.view.changed_since(self.patrol.listed) {
+            if !self.patrol.folders.contains_key(&row.choice.folder) {
+                self.patrol.folders.insert(row.choice.folder.clone(), None);
             }
         }
-        self.patrol.folders = folders;
+        self.patrol.listed = self.view.revision;
     }
 
     fn next_folders(&mut self) -> Vec<PathBuf> {
@@ -170,7 +181,12 @@ impl Keeper {
     }
 
     fn next_looks(&mut self) -> Vec<(TorrentId, Look)> {
-        let count = self.torrents.len().div_ceil(ROUND_SECONDS);
+        self.patrol.behind += self.torrents.len().max(FEW);
+        let count = self.patrol.behind / ROUND_SECONDS;
+        if count < LOOKS_AT_ONCE {
+            return Vec::new();
+        }
+        self.patrol.behind %= ROUND_SECONDS;
         let begin = self.patrol.at.map_or(TorrentId(0), |at| TorrentId(at.0.saturating_add(1)));
         let ids: Vec<TorrentId> = self.torrents.range(begin..).take(count).map(|(id, _)| *id).collect();
         self.patrol.at = ids.last().copied();
