@@ -51,12 +51,12 @@ impl Recorder {
         queries.iter().map(|query| value(query, name).unwrap_or_default().to_owned()).collect()
     }
 
-    /// A number in the last announce of the peer at that port, 0 if there is none.
-    pub(crate) fn latest(&self, port: u16, name: &str) -> u64 {
+    /// A number in the last announce of the peer at that port; `None`: it never announced, or without that.
+    pub(crate) fn latest(&self, port: u16, name: &str) -> Option<u64> {
         let queries = self.queries.lock().expect("no panic while held");
         let port = port.to_string();
-        let last = queries.iter().rev().find(|query| value(query, "port") == Some(&port));
-        last.and_then(|query| value(query, name)?.parse().ok()).unwrap_or(0)
+        let last = queries.iter().rev().find(|query| value(query, "port") == Some(&port))?;
+        value(last, name)?.parse().ok()
     }
 }
 
