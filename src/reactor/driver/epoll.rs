@@ -55,6 +55,8 @@ struct Connection {
     /// The end of the stream was announced: a short read is not the last one.
     ending: bool,
     paused: bool,
+    /// Closed in both directions: its end is to be heard, paused or not.
+    hung_up: bool,
     closed: bool,
 }
 
@@ -108,8 +110,14 @@ impl Driver for EpollDriver {
     }
 
     fn adopt(&mut self, socket: BorrowedFd<'_>, token: Token) -> io::Result<()> {
-        let connection =
-            Connection { socket: socket.as_raw_fd(), queued: false, ending: false, paused: false, closed: false };
+        let connection = Connection {
+            socket: socket.as_raw_fd(),
+            queued: false,
+            ending: false,
+            paused: false,
+            hung_up: false,
+            closed: false,
+        };
         self.connections.insert(token, connection)?;
         let edges = epoll::EventFlags::IN | epoll::EventFlags::OUT | epoll::EventFlags::RDHUP | epoll::EventFlags::ET;
         let added = epoll::add(&self.epoll, socket, epoll::EventData::new_u64(pack(SOCKET, token)), edges);
@@ -202,6 +210,7 @@ impl EpollDriver {
         let Some(connection) = self.connections.get(token) else { return };
         let end = epoll::EventFlags::RDHUP | epoll::EventFlags::HUP | epoll::EventFlags::ERR;
         connection.ending |= edges.intersects(end);
+        connection.hung_up |= edges.contains(epoll::EventFlags::HUP);
         // Hung up is closed in both directions: what there is to say is said by the receive.
         if edges.contains(epoll::EventFlags::OUT) && !edges.contains(epoll::EventFlags::HUP) && !connection.closed {
             events.push(Event::Writable { token });
@@ -243,7 +252,7 @@ impl EpollDriver {
 
     fn receive(&mut self, token: Token, events: &mut Vec<Event>) -> Turn {
         let Some(connection) = self.connections.get(token) else { return Turn::Over };
-        if connection.paused {
+        if connection.paused && !connection.hung_up {
             return Turn::Over;
         }
         for _ in 0..RECEIVES_PER_WAIT {

@@ -153,7 +153,8 @@ pub trait Driver: Sized {
     /// [`Driver::wait`] reports the token; the slot may be used again at once, with another generation.
     fn forget(&mut self, token: Token, socket: OwnedFd);
 
-    /// Stops receiving, so that the kernel pushes back on the sender. What is under way may still arrive.
+    /// Stops receiving, so that the kernel pushes back on the sender. What is under way may still arrive, and so does the end of
+    /// who has hung up.
     fn pause_receive(&mut self, token: Token);
 
     /// Receives again.

@@ -26,7 +26,7 @@ use super::interface::{Counts, Driver, DriverConfig, Event, MemoryRange, Token};
 use super::paging::Paging;
 use super::provided::{GROUP, Provided};
 use super::queue::{Completion, Operation, Queue, TaskRun, UNHEARD};
-use super::table::{Table, pack, unpack};
+use super::table::{Table, pack, pack_checked, unpack};
 use super::waker::Waker;
 use crate::reactor::sockets;
 
@@ -65,6 +65,8 @@ struct Connection {
     receiving: bool,
     watching: bool,
     paused: bool,
+    /// Closed in both directions: its end is to be heard, paused or not.
+    hung_up: bool,
     closed: bool,
 }
 
@@ -115,7 +117,8 @@ impl Driver for RingDriver {
         if self.closing.contains_key(&receive) || self.closing.contains_key(&writable) {
             return Err(io::Error::new(io::ErrorKind::AlreadyExists, "that generation is still being forgotten"));
         }
-        let connection = Connection { socket, receiving: true, watching: true, paused: false, closed: false };
+        let (receiving, watching, paused) = (true, true, false);
+        let connection = Connection { socket, receiving, watching, paused, hung_up: false, closed: false };
         self.connections.insert(token, connection)?;
         self.queue.push(&Operation::Receive(socket, GROUP), receive);
         self.queue.push(&Operation::WatchWritable(socket), writable);
@@ -137,7 +140,7 @@ impl Driver for RingDriver {
 
     fn pause_receive(&mut self, token: Token) {
         let Some(connection) = self.connections.get(token) else { return };
-        let cancel = connection.receiving && !connection.paused;
+        let cancel = connection.receiving && !connection.paused && !connection.hung_up;
         connection.paused = true;
         if cancel {
             self.cancel(pack(RECEIVE, token));
@@ -235,7 +238,8 @@ impl RingDriver {
             RECEIVE | WRITABLE => {
                 let Some(connection) = self.connections.get(token) else { return };
                 let under_way = if kind == RECEIVE { &mut connection.receiving } else { &mut connection.watching };
-                if connection.closed || *under_way || kind == RECEIVE && connection.paused {
+                let is_paused = connection.paused && !connection.hung_up;
+                if connection.closed || *under_way || kind == RECEIVE && is_paused {
                     return;
                 }
                 *under_way = true;
@@ -329,7 +333,12 @@ impl RingDriver {
         }
         let edges = completion.result().unwrap_or(0);
         // Hung up is closed in both directions: what there is to say is said by the receive.
-        if edges & POLLOUT != 0 && edges & POLLHUP == 0 {
+        if edges & POLLHUP != 0 {
+            connection.hung_up = true;
+            if connection.paused {
+                self.ended.push(pack(RECEIVE, token));
+            }
+        } else if edges & POLLOUT != 0 {
             events.push(Event::Writable { token });
         }
         if !completion.goes_on() {
@@ -388,10 +397,3 @@ impl Drop for RingDriver {
 const NOBODY: Token = Token { slot: 0, generation: 0 };
 const POLLOUT: u32 = libc::POLLOUT as u32;
 const POLLHUP: u32 = libc::POLLHUP as u32;
-
-fn pack_checked(kind: u8, token: Token) -> io::Result<u64> {
-    match token.slot < Token::SLOTS {
-        true => Ok(pack(kind, token)),
-        false => Err(io::Error::new(io::ErrorKind::InvalidInput, "slot beyond 2^24")),
-    }
-}

@@ -49,6 +49,14 @@ pub(super) fn pack(kind: u8, token: Token) -> u64 {
     u64::from(kind) << 56 | u64::from(token.slot) << 32 | u64::from(token.generation)
 }
 
+/// The same for a token that is not in the table yet.
+pub(super) fn pack_checked(kind: u8, token: Token) -> io::Result<u64> {
+    match token.slot < Token::SLOTS {
+        true => Ok(pack(kind, token)),
+        false => Err(io::Error::new(io::ErrorKind::InvalidInput, "slot beyond 2^24")),
+    }
+}
+
 /// The reverse of [`pack`].
 #[expect(clippy::cast_possible_truncation, reason = "each part is masked to its width")]
 pub(super) fn unpack(data: u64) -> (u8, Token) {

@@ -453,6 +453,24 @@ fn paused_sockets_keep_their_bytes_until_resumed<D: Driver>() {
     world.until("the end", |world| world.closed.contains_key(&name));
 }
 
+fn a_reset_is_told_of_a_paused_socket_too<D: Driver>() {
+    for pauses_first in [true, false] {
+        let mut world = World::<D>::new();
+        let (ours, mut theirs) = pair();
+        let name = token(0, 0);
+        world.adopt(&ours, name);
+        world.settle();
+        if pauses_first {
+            world.driver.pause_receive(name);
+            world.settle();
+        }
+        theirs.write_all(&[1; 5000]).expect("send");
+        reset(theirs);
+        world.driver.pause_receive(name);
+        world.until("the end", |world| world.closed.contains_key(&name));
+    }
+}
+
 fn mail_from_any_thread_ends_the_wait<D: Driver>() {
     let mut world = World::<D>::new();
     let waker = world.driver.waker();
@@ -643,6 +661,7 @@ for_each_driver! {
     a_connect_ends_in_writable_or_closed,
     a_connect_that_takes_its_time_is_told,
     paused_sockets_keep_their_bytes_until_resumed,
+    a_reset_is_told_of_a_paused_socket_too,
     mail_from_any_thread_ends_the_wait,
     ranges_are_paged_in_or_say_why_not,
     a_wait_ends_with_its_timeout,
