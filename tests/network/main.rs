@@ -212,12 +212,23 @@ fn answer_announce(listener: &TcpListener, peer: SocketAddr) {
     stream.write_all(&[head.as_bytes(), &body].concat()).expect("connected");
 }
 
-/// How many frames arrived, the multicasts by which IPv6 hosts get to know each other not counted.
+/// How many frames arrived that a program sent.
 fn frames(mut capture: &Socket) -> usize {
     let mut frame = vec![0; 1 << 17];
-    std::iter::from_fn(|| capture.read(&mut frame).ok().map(|_| frame[..2] != [0x33, 0x33]))
+    std::iter::from_fn(|| capture.read(&mut frame).ok().map(|length| !is_of_the_kernel(&frame[..length])))
         .filter(|counts| *counts)
         .count()
+}
+
+/// The multicasts by which IPv6 hosts get to know each other, questions for hardware addresses, and resets that answer a packet whose
+/// connection is gone: no socket is left that could say by which interface.
+fn is_of_the_kernel(frame: &[u8]) -> bool {
+    let is_reset = || frame[23] == 6 && frame[14 + usize::from(frame[14] & 15) * 4 + 13] == 4;
+    match u16::from_be_bytes([frame[12], frame[13]]) {
+        0x0806 => true,
+        0x0800 => is_reset(),
+        _ => frame[..2] == [0x33, 0x33],
+    }
 }
 
 /// Everything that arrives at this host.
