@@ -55,7 +55,7 @@ struct Connection {
     /// The end of the stream was announced: a short read is not the last one.
     ending: bool,
     paused: bool,
-    /// Closed in both directions: its end is to be heard, paused or not.
+    /// Closed in both directions: never paused from then on, for its end is to be heard.
     hung_up: bool,
     closed: bool,
 }
@@ -137,7 +137,7 @@ impl Driver for EpollDriver {
 
     fn pause_receive(&mut self, token: Token) {
         if let Some(connection) = self.connections.get(token) {
-            connection.paused = true;
+            connection.paused = !connection.hung_up;
         }
     }
 
@@ -210,9 +210,11 @@ impl EpollDriver {
         let Some(connection) = self.connections.get(token) else { return };
         let end = epoll::EventFlags::RDHUP | epoll::EventFlags::HUP | epoll::EventFlags::ERR;
         connection.ending |= edges.intersects(end);
-        connection.hung_up |= edges.contains(epoll::EventFlags::HUP);
+        if edges.contains(epoll::EventFlags::HUP) {
+            (connection.hung_up, connection.paused) = (true, false);
+        }
         // Hung up is closed in both directions: what there is to say is said by the receive.
-        if edges.contains(epoll::EventFlags::OUT) && !edges.contains(epoll::EventFlags::HUP) && !connection.closed {
+        if edges.contains(epoll::EventFlags::OUT) && !connection.hung_up && !connection.closed {
             events.push(Event::Writable { token });
         }
         if edges.intersects(end | epoll::EventFlags::IN) {
@@ -252,7 +254,7 @@ impl EpollDriver {
 
     fn receive(&mut self, token: Token, events: &mut Vec<Event>) -> Turn {
         let Some(connection) = self.connections.get(token) else { return Turn::Over };
-        if connection.paused && !connection.hung_up {
+        if connection.paused {
             return Turn::Over;
         }
         for _ in 0..RECEIVES_PER_WAIT {

@@ -65,7 +65,7 @@ struct Connection {
     receiving: bool,
     watching: bool,
     paused: bool,
-    /// Closed in both directions: its end is to be heard, paused or not.
+    /// Closed in both directions: never paused from then on, for its end is to be heard.
     hung_up: bool,
     closed: bool,
 }
@@ -139,8 +139,9 @@ impl Driver for RingDriver {
     }
 
     fn pause_receive(&mut self, token: Token) {
-        let Some(connection) = self.connections.get(token) else { return };
-        let cancel = connection.receiving && !connection.paused && !connection.hung_up;
+        let connection = self.connections.get(token).filter(|connection| !connection.hung_up);
+        let Some(connection) = connection else { return };
+        let cancel = connection.receiving && !connection.paused;
         connection.paused = true;
         if cancel {
             self.cancel(pack(RECEIVE, token));
@@ -238,8 +239,7 @@ impl RingDriver {
             RECEIVE | WRITABLE => {
                 let Some(connection) = self.connections.get(token) else { return };
                 let under_way = if kind == RECEIVE { &mut connection.receiving } else { &mut connection.watching };
-                let is_paused = connection.paused && !connection.hung_up;
-                if connection.closed || *under_way || kind == RECEIVE && is_paused {
+                if connection.closed || *under_way || kind == RECEIVE && connection.paused {
                     return;
                 }
                 *under_way = true;
@@ -335,7 +335,7 @@ impl RingDriver {
         // Hung up is closed in both directions: what there is to say is said by the receive.
         if edges & POLLHUP != 0 {
             connection.hung_up = true;
-            if connection.paused {
+            if std::mem::take(&mut connection.paused) {
                 self.ended.push(pack(RECEIVE, token));
             }
         } else if edges & POLLOUT != 0 {
