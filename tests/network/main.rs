@@ -220,8 +220,8 @@ fn frames(mut capture: &Socket) -> usize {
         .count()
 }
 
-/// The multicasts by which IPv6 hosts get to know each other, questions for hardware addresses, and resets that answer a packet whose
-/// connection is gone: no socket is left that could say by which interface.
+/// The multicasts by which IPv6 hosts get to know each other, questions for hardware addresses (what follows them counts), and resets
+/// that answer a packet whose connection is gone: no socket is left that could say by which interface, and one that is says ACK, too.
 fn is_of_the_kernel(frame: &[u8]) -> bool {
     let is_reset = || frame[23] == 6 && frame[14 + usize::from(frame[14] & 15) * 4 + 13] == 4;
     match u16::from_be_bytes([frame[12], frame[13]]) {
